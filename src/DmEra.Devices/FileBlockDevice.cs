@@ -1,0 +1,235 @@
+using Microsoft.Win32.SafeHandles;
+
+namespace DmEra.Devices;
+
+/// <summary>
+/// A regular file or a block node as a device, through the page cache. Holds a lock on it for as long as it is open,
+/// so that two programs never write the same disk: exclusive for a writer, shared among readers.
+/// </summary>
+public sealed class FileBlockDevice : IBlockDevice
+{
+    // A buffered write of this size is a copy into the page cache; larger ones may meet the kernel's write-back.
+    private const int LargestWriteNow = 128 * 1024;
+    private const int ZeroChunk = 1 << 20;
+
+    private readonly string _path;
+    private readonly SafeFileHandle _file;
+    private readonly LinuxFile.FileStatus _status;
+    private long _length;
+
+    private FileBlockDevice(string path, SafeFileHandle file, LinuxFile.FileStatus status, bool writable)
+    {
+        _path = path;
+        _file = file;
+        _status = status;
+        IsReadOnly = !writable;
+        _length = LinuxFile.Length(file);
+    }
+
+    /// <inheritdoc/>
+    public long Length => Volatile.Read(ref _length);
+
+    /// <summary>True for a regular file, which can be extended; false for a block node.</summary>
+    public bool IsRegularFile => _status.IsRegular;
+
+    /// <summary>True when opened by <see cref="OpenReadOnly"/>.</summary>
+    public bool IsReadOnly { get; }
+
+    /// <summary>The path it was opened by.</summary>
+    public string Path => _path;
+
+    /// <summary>Major and minor number of a block node; null for a regular file.</summary>
+    public (uint Major, uint Minor)? DeviceNumber =>
+        _status.IsBlockDevice ? (_status.Identity.Major, _status.Identity.Minor) : null;
+
+    /// <summary>Opens for reading and writing and locks out every other opener.</summary>
+    /// <exception cref="DeviceException">Missing, not a file or block node, not permitted, or EBUSY: in use.</exception>
+    public static FileBlockDevice Open(string path) => Open(path, writable: true);
+
+    /// <summary>Opens for reading; other readers are let in, writers are locked out.</summary>
+    /// <exception cref="DeviceException">Missing, not a file or block node, not permitted, or EBUSY: in use.</exception>
+    public static FileBlockDevice OpenReadOnly(string path) => Open(path, writable: false);
+
+    /// <summary>Opens for reading without any lock, beside a live writer: for metadata snapshots, which a writer
+    /// leaves in place.</summary>
+    /// <exception cref="DeviceException">Missing, not a file or block node, or not permitted.</exception>
+    public static FileBlockDevice OpenShared(string path)
+    {
+        SafeFileHandle file = LinuxFile.Open(path, LinuxFile.OpenReadOnly);
+        return Wrap(path, file, LinuxFile.Status(file), writable: false);
+    }
+
+    /// <summary>True when both names lead to the same file or device.</summary>
+    public bool IsSameAs(FileBlockDevice other) => _status.Identity == other._status.Identity;
+
+    /// <inheritdoc/>
+    public void Read(long offset, Span<byte> buffer)
+    {
+        while (!buffer.IsEmpty)
+        {
+            int count;
+            try { count = LinuxFile.Read(_file, buffer, offset); }
+            catch (DeviceException fault) { throw At("cannot read", offset, fault); }
+
+            if (count == 0) throw new DeviceException($"{_path}: ends before byte {offset + buffer.Length}", Errno.EIO);
+            offset += count;
+            buffer = buffer[count..];
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Write(long offset, ReadOnlySpan<byte> data)
+    {
+        // A file must not grow by being written to: its length is part of the table.
+        if (offset + data.Length > Length) throw new DeviceException($"{_path}: write past the end", Errno.ENOSPC);
+        while (!data.IsEmpty)
+        {
+            int count;
+            try { count = LinuxFile.Write(_file, data, offset); }
+            catch (DeviceException fault) { throw At("cannot write", offset, fault); }
+
+            offset += count;
+            data = data[count..];
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Flush()
+    {
+        try { LinuxFile.FlushData(_file); }
+        catch (DeviceException fault) { throw new DeviceException($"{_path}: cannot flush", fault.Errno); }
+    }
+
+    /// <inheritdoc/>
+    public void Trim(long offset, long length)
+    {
+        try
+        {
+            if (IsRegularFile) LinuxFile.PunchHole(_file, offset, length);
+            else LinuxFile.DiscardBlocks(_file, (ulong)offset, (ulong)length);
+        }
+        catch (DeviceException fault) when (fault.Errno is Errno.ENOTSUP or Errno.EINVAL)
+        {
+            // A hint: a disk or file system without discard, or finer than its granularity, keeps the bytes.
+        }
+        catch (DeviceException fault)
+        {
+            throw At("cannot discard", offset, fault);
+        }
+    }
+
+    /// <inheritdoc/>
+    public void WriteZeroes(long offset, long length, ZeroingMode mode)
+    {
+        try
+        {
+            if (!IsRegularFile) LinuxFile.ZeroBlocks(_file, (ulong)offset, (ulong)length);
+            else if (mode == ZeroingMode.KeepAllocated) LinuxFile.ZeroRange(_file, offset, length);
+            else LinuxFile.PunchHole(_file, offset, length);
+        }
+        catch (DeviceException fault) when (fault.Errno is Errno.ENOTSUP or Errno.EINVAL)
+        {
+            if (mode == ZeroingMode.FastOnly) throw At("cannot zero fast", offset, fault);
+            WriteZeroesByHand(offset, length);
+        }
+        catch (DeviceException fault)
+        {
+            throw At("cannot write zeroes", offset, fault);
+        }
+    }
+
+    /// <inheritdoc/>
+    public bool TryReadNow(long offset, Span<byte> buffer)
+    {
+        try { return LinuxFile.ReadNoWait(_file, buffer, offset) == buffer.Length; }
+        catch (DeviceException fault) { throw At("cannot read", offset, fault); }
+    }
+
+    /// <inheritdoc/>
+    public bool TryWriteNow(long offset, ReadOnlySpan<byte> data)
+    {
+        if (data.Length > LargestWriteNow) return false;
+        Write(offset, data);
+        return true;
+    }
+
+    /// <inheritdoc/>
+    public bool TryExtend(long length)
+    {
+        if (!IsRegularFile) return false;
+        long old = Length;
+        if (length <= old) return true;
+        try { LinuxFile.Reserve(_file, old, length - old); }
+        catch (DeviceException fault)
+        {
+            throw new DeviceException($"{_path}: cannot extend to {length} bytes", fault.Errno);
+        }
+
+        Volatile.Write(ref _length, length);
+        return true;
+    }
+
+    /// <summary>The end of the run of data, or of the hole, that starts at <paramref name="offset"/>.</summary>
+    /// <param name="offset">Bytes from the start.</param>
+    /// <param name="isHole">True when the run reads as zeroes and takes no space.</param>
+    public long EndOfRun(long offset, out bool isHole)
+    {
+        isHole = false;
+        if (!IsRegularFile) return Length;
+        long data = LinuxFile.Next(_file, offset, LinuxFile.SeekData);
+        isHole = data != offset;
+        if (isHole) return data < 0 ? Length : data;
+        long hole = LinuxFile.Next(_file, offset, LinuxFile.SeekHole);
+        return hole < 0 ? Length : hole;
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => _file.Dispose();
+
+    private static FileBlockDevice Open(string path, bool writable)
+    {
+        int flags = writable ? LinuxFile.OpenReadWrite : LinuxFile.OpenReadOnly;
+        SafeFileHandle file = LinuxFile.Open(path, flags);
+        try
+        {
+            LinuxFile.FileStatus status = LinuxFile.Status(file);
+            if (writable && status.IsBlockDevice)
+            {
+                // O_EXCL keeps the kernel's own users out: mounts, device-mapper tables, swap.
+                file.Dispose();
+                file = LinuxFile.Open(path, flags | LinuxFile.OpenExclusive);
+            }
+
+            if (!LinuxFile.TryLock(file, exclusive: writable))
+                throw new DeviceException($"{path}: in use by another program", Errno.EBUSY);
+            return Wrap(path, file, status, writable);
+        }
+        catch
+        {
+            file.Dispose();
+            throw;
+        }
+    }
+
+    private static FileBlockDevice Wrap(
+        string path, SafeFileHandle file, LinuxFile.FileStatus status, bool writable)
+    {
+        if (!status.IsRegular && !status.IsBlockDevice)
+        {
+            file.Dispose();
+            throw new DeviceException($"{path}: neither a regular file nor a block device", Errno.EINVAL);
+        }
+
+        return new FileBlockDevice(path, file, status, writable);
+    }
+
+    private void WriteZeroesByHand(long offset, long length)
+    {
+        byte[] zeroes = new byte[(int)Math.Min(length, ZeroChunk)];
+        for (long done = 0; done < length; done += zeroes.Length)
+            Write(offset + done, zeroes.AsSpan(0, (int)Math.Min(zeroes.Length, length - done)));
+    }
+
+    private DeviceException At(string what, long offset, DeviceException fault) =>
+        new($"{_path}: {what} at byte {offset}", fault.Errno);
+}

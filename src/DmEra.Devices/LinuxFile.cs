@@ -1,0 +1,218 @@
+using System.Runtime.InteropServices;
+using Microsoft.Win32.SafeHandles;
+
+namespace DmEra.Devices;
+
+/// <summary>
+/// The system calls that the base class library lacks: the only P/Invoke of the product. Every method returns 0 (or
+/// the value asked for) or throws a <see cref="DeviceException"/>; calls interrupted by a signal are repeated.
+/// </summary>
+internal static partial class LinuxFile
+{
+    public const int OpenReadOnly = 0;
+    public const int OpenReadWrite = 2;
+    public const int OpenExclusive = 0x80;      // on a block node: refuse one that is mounted or mapped
+    public const int SeekData = 3;
+    public const int SeekHole = 4;
+
+    private const int OpenCloseOnExec = 0x80000;
+    private const int SeekEnd = 2;
+    private const int LockExclusiveNonBlocking = 2 | 4;
+    private const int LockSharedNonBlocking = 1 | 4;
+    private const int AllocateKeepSize = 1;
+    private const int AllocatePunchHole = 2;
+    private const int AllocateZeroRange = 0x10;
+    private const int NoWait = 8;               // RWF_NOWAIT
+    private const uint BlkDiscard = 0x1277;
+    private const uint BlkZeroOut = 0x127f;
+    private const int TypeMask = 0xF000;
+    private const int TypeBlock = 0x6000;
+    private const int TypeRegular = 0x8000;
+    private const int StatxBasic = 0x7ff;
+    private const int AtEmptyPath = 0x1000;
+
+    public static SafeFileHandle Open(string path, int flags)
+    {
+        while (true)
+        {
+            int descriptor = open(path, flags | OpenCloseOnExec);
+            if (descriptor >= 0) return new SafeFileHandle(descriptor, ownsHandle: true);
+            int errno = Marshal.GetLastPInvokeError();
+            if (errno != Errno.EINTR) throw new DeviceException(path, errno);
+        }
+    }
+
+    /// <summary>Takes the advisory lock of the open file; false when another holder prevents it.</summary>
+    public static bool TryLock(SafeFileHandle file, bool exclusive)
+    {
+        while (flock(file, exclusive ? LockExclusiveNonBlocking : LockSharedNonBlocking) < 0)
+        {
+            int errno = Marshal.GetLastPInvokeError();
+            if (errno == Errno.EAGAIN) return false;
+            if (errno != Errno.EINTR) throw new DeviceException("cannot lock", errno);
+        }
+
+        return true;
+    }
+
+    /// <summary>Size in bytes; <c>fstat</c> would give 0 for a block node.</summary>
+    public static long Length(SafeFileHandle file) => Seek(file, 0, SeekEnd);
+
+    /// <summary>Next data or hole at or after <paramref name="offset"/>; -1 when there is none.</summary>
+    public static long Next(SafeFileHandle file, long offset, int dataOrHole)
+    {
+        long found = lseek(file, offset, dataOrHole);
+        if (found >= 0) return found;
+        int errno = Marshal.GetLastPInvokeError();
+        return errno == Errno.ENXIO ? -1 : throw new DeviceException("lseek", errno);
+    }
+
+    public static FileStatus Status(SafeFileHandle file)
+    {
+        if (statx(file, "", AtEmptyPath, StatxBasic, out Statx status) < 0) throw Failure("statx");
+        return new FileStatus(
+            (status.Mode & TypeMask) == TypeRegular,
+            (status.Mode & TypeMask) == TypeBlock,
+            (status.Mode & TypeMask) == TypeBlock
+                ? (status.RdevMajor, status.RdevMinor, 0)
+                : (status.DevMajor, status.DevMinor, status.Inode));
+    }
+
+    public static void FlushData(SafeFileHandle file)
+    {
+        while (fdatasync(file) < 0) ThrowUnlessInterrupted("fdatasync");
+    }
+
+    public static void PunchHole(SafeFileHandle file, long offset, long length) =>
+        Allocate(file, AllocatePunchHole | AllocateKeepSize, offset, length);
+
+    public static void ZeroRange(SafeFileHandle file, long offset, long length) =>
+        Allocate(file, AllocateZeroRange | AllocateKeepSize, offset, length);
+
+    /// <summary>Reserves space, so that writes to the range cannot run out of it; extends the file if need be.</summary>
+    public static void Reserve(SafeFileHandle file, long offset, long length) => Allocate(file, 0, offset, length);
+
+    public static void DiscardBlocks(SafeFileHandle device, ulong offset, ulong length) =>
+        RangeControl(device, BlkDiscard, offset, length);
+
+    public static void ZeroBlocks(SafeFileHandle device, ulong offset, ulong length) =>
+        RangeControl(device, BlkZeroOut, offset, length);
+
+    /// <summary>Reads; the count may be short, and is 0 at the end of the file.</summary>
+    public static unsafe int Read(SafeFileHandle file, Span<byte> buffer, long offset)
+    {
+        fixed (byte* start = buffer)
+        {
+            nint count;
+            while ((count = pread(file, start, (nuint)buffer.Length, offset)) < 0) ThrowUnlessInterrupted("pread");
+            return (int)count;
+        }
+    }
+
+    /// <summary>Writes; the count may be short.</summary>
+    public static unsafe int Write(SafeFileHandle file, ReadOnlySpan<byte> data, long offset)
+    {
+        fixed (byte* start = data)
+        {
+            nint count;
+            while ((count = pwrite(file, start, (nuint)data.Length, offset)) < 0) ThrowUnlessInterrupted("pwrite");
+            return (int)count;
+        }
+    }
+
+    /// <summary>Reads what the page cache has. Returns the count of bytes, or -1 when the disk would be needed.</summary>
+    public static unsafe long ReadNoWait(SafeFileHandle file, Span<byte> buffer, long offset)
+    {
+        fixed (byte* start = buffer)
+        {
+            IoVector vector = new() { Start = start, Length = (nuint)buffer.Length };
+            long count = preadv2(file, &vector, 1, offset, NoWait);
+            if (count >= 0) return count;
+            int errno = Marshal.GetLastPInvokeError();
+            return errno is Errno.EAGAIN or Errno.EINTR or Errno.ENOTSUP
+                ? -1
+                : throw new DeviceException("preadv2", errno);
+        }
+    }
+
+    private static long Seek(SafeFileHandle file, long offset, int whence)
+    {
+        long position = lseek(file, offset, whence);
+        return position >= 0 ? position : throw Failure("lseek");
+    }
+
+    private static void Allocate(SafeFileHandle file, int mode, long offset, long length)
+    {
+        while (fallocate(file, mode, offset, length) < 0) ThrowUnlessInterrupted("fallocate");
+    }
+
+    private static unsafe void RangeControl(SafeFileHandle device, uint request, ulong offset, ulong length)
+    {
+        ulong* range = stackalloc ulong[] { offset, length };
+        while (ioctl(device, request, range) < 0) ThrowUnlessInterrupted("ioctl");
+    }
+
+    private static void ThrowUnlessInterrupted(string call)
+    {
+        DeviceException failure = Failure(call);
+        if (failure.Errno != Errno.EINTR) throw failure;
+    }
+
+    private static DeviceException Failure(string call) => new(call, Marshal.GetLastPInvokeError());
+
+#pragma warning disable IDE1006, SA1300 // The names are the C library's.
+    [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int open(string path, int flags);
+
+    [LibraryImport("libc", SetLastError = true)]
+    private static partial int flock(SafeFileHandle file, int operation);
+
+    [LibraryImport("libc", SetLastError = true)]
+    private static partial long lseek(SafeFileHandle file, long offset, int whence);
+
+    [LibraryImport("libc", SetLastError = true)]
+    private static partial int fdatasync(SafeFileHandle file);
+
+    [LibraryImport("libc", SetLastError = true)]
+    private static partial int fallocate(SafeFileHandle file, int mode, long offset, long length);
+
+    [LibraryImport("libc", SetLastError = true)]
+    private static unsafe partial int ioctl(SafeFileHandle file, nuint request, void* argument);
+
+    [LibraryImport("libc", SetLastError = true)]
+    private static unsafe partial nint pread(SafeFileHandle file, byte* buffer, nuint count, long offset);
+
+    [LibraryImport("libc", SetLastError = true)]
+    private static unsafe partial nint pwrite(SafeFileHandle file, byte* data, nuint count, long offset);
+
+    [LibraryImport("libc", SetLastError = true)]
+    private static unsafe partial nint preadv2(
+        SafeFileHandle file, IoVector* vectors, int count, long offset, int flags);
+
+    [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int statx(SafeFileHandle file, string path, int flags, uint mask, out Statx status);
+#pragma warning restore IDE1006, SA1300
+
+    /// <summary>What kind of file it is, and a value that is equal for two names of one file or device.</summary>
+    public readonly record struct FileStatus(
+        bool IsRegular, bool IsBlockDevice, (uint Major, uint Minor, ulong Inode) Identity);
+
+    [StructLayout(LayoutKind.Sequential)]
+    private unsafe struct IoVector
+    {
+        public byte* Start;
+        public nuint Length;
+    }
+
+    /// <summary>struct statx of linux/stat.h: 256 bytes; the fields behind the ones used are left unnamed.</summary>
+    [StructLayout(LayoutKind.Explicit, Size = 256)]
+    private struct Statx
+    {
+        [FieldOffset(28)] public ushort Mode;
+        [FieldOffset(32)] public ulong Inode;
+        [FieldOffset(128)] public uint RdevMajor;
+        [FieldOffset(132)] public uint RdevMinor;
+        [FieldOffset(136)] public uint DevMajor;
+        [FieldOffset(140)] public uint DevMinor;
+    }
+}

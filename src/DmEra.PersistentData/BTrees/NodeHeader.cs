@@ -1,0 +1,24 @@
+using System.Runtime.InteropServices;
+using DmEra.Devices.Binary;
+
+namespace DmEra.PersistentData.BTrees;
+
+/// <summary>First 32 bytes of every B-tree node (kernel: <c>struct node_header</c> in dm-btree-internal.h).
+/// Behind them come <see cref="MaxEntries"/> keys of 8 bytes, then as many values.</summary>
+[StructLayout(LayoutKind.Sequential, Pack = 1)]
+internal struct NodeHeader
+{
+    /// <summary>Set in <see cref="Flags"/> of a node whose values are addresses of nodes.</summary>
+    public const uint InternalNode = 1;
+
+    /// <summary>Set in <see cref="Flags"/> of a leaf.</summary>
+    public const uint LeafNode = 2;
+
+    public Le32 Checksum;
+    public Le32 Flags;
+    public Le64 BlockNumber;
+    public Le32 NrEntries;
+    public Le32 MaxEntries;
+    public Le32 ValueSize;
+    public Le32 Padding;
+}
