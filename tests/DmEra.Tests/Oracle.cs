@@ -1,0 +1,128 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Xml.Linq;
+
+namespace DmEra.Tests;
+
+/// <summary>
+/// Programs by other people that judge what this project writes and serves. A missing one fails the test: a test
+/// that skipped would look like one that passed.
+/// </summary>
+internal static class Oracle
+{
+    private static readonly TimeSpan TimeLimit = TimeSpan.FromMinutes(1);
+
+    private static readonly string[] Folders =
+        [.. (Environment.GetEnvironmentVariable("PATH") ?? "").Split(':'), "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
+
+    private static readonly Dictionary<string, string> Packages = new(StringComparer.Ordinal)
+    {
+        ["apt-cache"] = "apt",
+        ["apt-get"] = "apt",
+        ["bash"] = "bash",
+        ["busybox"] = "busybox-static",
+        ["cache_check"] = "thin-provisioning-tools",
+        ["cmp"] = "diffutils",
+        ["cpio"] = "cpio",
+        ["curl"] = "curl",
+        ["dmsetup"] = "dmsetup",
+        ["dpkg-deb"] = "dpkg",
+        ["era_check"] = "thin-provisioning-tools",
+        ["era_dump"] = "thin-provisioning-tools",
+        ["era_invalidate"] = "thin-provisioning-tools",
+        ["era_restore"] = "thin-provisioning-tools",
+        ["fio"] = "fio",
+        ["mkfs.ext4"] = "e2fsprogs",
+        ["mkfs.xfs"] = "xfsprogs",
+        ["mount"] = "mount",
+        ["nbdcopy"] = "libnbd-bin",
+        ["nbdinfo"] = "libnbd-bin",
+        ["nbdsh"] = "python3-libnbd",
+        ["qemu-img"] = "qemu-utils",
+        ["qemu-io"] = "qemu-utils",
+        ["qemu-system-x86_64"] = "qemu-system-x86",
+        ["umount"] = "mount",
+        ["zstd"] = "zstd",
+    };
+
+    /// <summary>Runs a program to its end, for at most a minute.</summary>
+    public static ProgramResult Run(string program, params string[] arguments) =>
+        Run(TimeLimit, program, arguments);
+
+    /// <summary>Runs a program to its end; one that takes longer than the limit is killed and fails the test.</summary>
+    public static ProgramResult Run(TimeSpan limit, string program, params string[] arguments)
+    {
+        using Process process = Process.Start(new ProcessStartInfo(Find(program), arguments)
+        {
+            UseShellExecute = false,
+            RedirectStandardInput = true,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+        })!;
+        process.StandardInput.Close();
+        Task<string> output = process.StandardOutput.ReadToEndAsync();
+        Task<string> error = process.StandardError.ReadToEndAsync();
+        string command = $"{program} {string.Join(' ', arguments)}";
+        if (!process.WaitForExit(limit) || !Task.WaitAll([output, error], limit))
+        {
+            process.Kill(entireProcessTree: true);
+            Assert.Fail($"{command}: no end after {limit.TotalSeconds} s");
+        }
+
+        return new ProgramResult(command, process.ExitCode, output.Result, error.Result);
+    }
+
+    /// <summary>The path of a program.</summary>
+    public static string Find(string program)
+    {
+        if (program.Contains('/', StringComparison.Ordinal)) return program;
+        string? path = Folders.Select(folder => Path.Combine(folder, program)).FirstOrDefault(File.Exists);
+        if (path is null)
+        {
+            string package = Packages.GetValueOrDefault(program, program);
+            Assert.Fail($"{program} is missing: apt-get install {package}");
+        }
+
+        return path;
+    }
+
+    /// <summary>Fails unless era_check finds nothing wrong with a metadata file.</summary>
+    /// <remarks>Of version 0.9.0: it looks at neither the space map, nor the open era, nor a metadata snapshot, and
+    /// rejects metadata that was formatted but never activated.</remarks>
+    public static void EraCheck(string metadata) => Run("era_check", metadata).AssertSuccess();
+
+    /// <summary>What era_dump prints of a metadata file.</summary>
+    /// <remarks>Of version 0.9.0: it leaves out an era that is still open, as after a crash, and with
+    /// <c>--logical</c> takes the lowest instead of the highest era of blocks in several pending writesets.</remarks>
+    public static string EraDump(string metadata, params string[] options) =>
+        Run("era_dump", [.. options, metadata]).AssertSuccess().Output;
+
+    /// <summary>The origin blocks that era_invalidate names, as ascending ranges with exclusive ends.</summary>
+    /// <remarks>Of version 0.9.0: it leaves out an era that is still open, as after a crash, and with
+    /// <c>--metadata-snapshot</c> reads the live state instead of the snapshot.</remarks>
+    public static IReadOnlyList<(uint Begin, uint End)> EraInvalidate(string metadata, uint writtenSince) =>
+        BlockRanges(Run("era_invalidate", "--written-since", $"{writtenSince}", metadata).AssertSuccess().Output);
+
+    /// <summary>The ranges in a document of era_invalidate.</summary>
+    public static IReadOnlyList<(uint Begin, uint End)> BlockRanges(string xml) =>
+        [.. XElement.Parse(xml).Elements().Select(element => element.Name.LocalName switch
+        {
+            "block" => (Number(element, "block"), Number(element, "block") + 1),
+            "range" => (Number(element, "begin"), Number(element, "end")),
+            _ => throw new InvalidDataException($"<{element.Name}> in a list of blocks"),
+        })];
+
+    private static uint Number(XElement element, string attribute) =>
+        uint.Parse(element.Attribute(attribute)!.Value, NumberStyles.None);
+}
+
+/// <summary>What a program that ended has left.</summary>
+internal sealed record ProgramResult(string Command, int ExitCode, string Output, string Error)
+{
+    /// <summary>Fails unless the exit status is 0.</summary>
+    public ProgramResult AssertSuccess()
+    {
+        Assert.True(ExitCode == 0, $"{Command}: exit status {ExitCode}\n{Output}{Error}");
+        return this;
+    }
+}
