@@ -1,0 +1,11 @@
+namespace DmEra.Target.Mapping;
+
+/// <summary>What may be chosen beside the table; the defaults suit every device.</summary>
+public sealed record EraTargetOptions
+{
+    /// <summary>Metadata blocks of 4 KiB kept in memory.</summary>
+    public int CacheBlocks { get; init; } = 4096;
+
+    /// <summary>Is told, a line each time and from any thread, of faults that no caller waits for.</summary>
+    public Action<string>? Log { get; init; }
+}
