@@ -10,7 +10,9 @@ public sealed class FileBlockDevice : IBlockDevice
 {
     // A buffered write of this size is a copy into the page cache; larger ones may meet the kernel's write-back.
     private const int LargestWriteNow = 128 * 1024;
-    private const int ZeroChunk = 1 << 20;
+    private const int ZeroAlignment = 4096;
+
+    private static readonly byte[] Zeroes = new byte[1 << 20];
 
     private readonly string _path;
     private readonly SafeFileHandle _file;
@@ -108,7 +110,7 @@ public sealed class FileBlockDevice : IBlockDevice
             if (IsRegularFile) LinuxFile.PunchHole(_file, offset, length);
             else LinuxFile.DiscardBlocks(_file, (ulong)offset, (ulong)length);
         }
-        catch (DeviceException fault) when (fault.Errno is Errno.ENOTSUP or Errno.EINVAL)
+        catch (DeviceException fault) when (IsUnsupported(fault))
         {
             // A hint: a disk or file system without discard, or finer than its granularity, keeps the bytes.
         }
@@ -123,14 +125,12 @@ public sealed class FileBlockDevice : IBlockDevice
     {
         try
         {
-            if (!IsRegularFile) LinuxFile.ZeroBlocks(_file, (ulong)offset, (ulong)length);
-            else if (mode == ZeroingMode.KeepAllocated) LinuxFile.ZeroRange(_file, offset, length);
-            else LinuxFile.PunchHole(_file, offset, length);
-        }
-        catch (DeviceException fault) when (fault.Errno is Errno.ENOTSUP or Errno.EINVAL)
-        {
-            if (mode == ZeroingMode.FastOnly) throw At("cannot zero fast", offset, fault);
-            WriteZeroesByHand(offset, length);
+            // On a block node fallocate wants whole sectors; what sticks out at the ends is written.
+            long head = IsRegularFile ? 0 : Math.Min(-offset & (ZeroAlignment - 1), length);
+            long tail = IsRegularFile ? 0 : (length - head) & (ZeroAlignment - 1);
+            ZeroAligned(offset + head, length - head - tail, mode);
+            ZeroByWriting(offset, head);
+            ZeroByWriting(offset + length - tail, tail);
         }
         catch (DeviceException fault)
         {
@@ -152,6 +152,9 @@ public sealed class FileBlockDevice : IBlockDevice
         Write(offset, data);
         return true;
     }
+
+    /// <inheritdoc/>
+    public void Prefetch(long offset, long length) => LinuxFile.WillNeed(_file, offset, length);
 
     /// <inheritdoc/>
     public bool TryExtend(long length)
@@ -179,8 +182,10 @@ public sealed class FileBlockDevice : IBlockDevice
         long data = LinuxFile.Next(_file, offset, LinuxFile.SeekData);
         isHole = data != offset;
         if (isHole) return data < 0 ? Length : data;
+
+        // Somebody may have punched a hole here since: what was data a moment ago may be called so once more.
         long hole = LinuxFile.Next(_file, offset, LinuxFile.SeekHole);
-        return hole < 0 ? Length : hole;
+        return hole < 0 ? Length : Math.Max(hole, Math.Min((offset | (ZeroAlignment - 1)) + 1, Length));
     }
 
     /// <inheritdoc/>
@@ -223,12 +228,34 @@ public sealed class FileBlockDevice : IBlockDevice
         return new FileBlockDevice(path, file, status, writable);
     }
 
-    private void WriteZeroesByHand(long offset, long length)
+    private void ZeroAligned(long offset, long length, ZeroingMode mode)
     {
-        byte[] zeroes = new byte[(int)Math.Min(length, ZeroChunk)];
-        for (long done = 0; done < length; done += zeroes.Length)
-            Write(offset + done, zeroes.AsSpan(0, (int)Math.Min(zeroes.Length, length - done)));
+        if (length == 0) return;
+        bool keepAllocated = mode is ZeroingMode.KeepAllocated or ZeroingMode.FastOnlyKeepAllocated;
+        bool fastOnly = mode is ZeroingMode.FastOnly or ZeroingMode.FastOnlyKeepAllocated;
+        if (!keepAllocated && TryAllocate(LinuxFile.PunchHole, offset, length)) return;
+
+        // The kernel zeroes a block node by writing where the disk has no command for it: right, but not fast.
+        if (!(fastOnly && !IsRegularFile) && TryAllocate(LinuxFile.ZeroRange, offset, length)) return;
+        if (fastOnly) throw new DeviceException("cannot zero fast", Errno.ENOTSUP);
+        ZeroByWriting(offset, length);
     }
+
+    private bool TryAllocate(Action<SafeFileHandle, long, long> allocate, long offset, long length)
+    {
+        try { allocate(_file, offset, length); }
+        catch (DeviceException fault) when (IsUnsupported(fault)) { return false; }
+
+        return true;
+    }
+
+    private void ZeroByWriting(long offset, long length)
+    {
+        for (long done = 0; done < length; done += Zeroes.Length)
+            Write(offset + done, Zeroes.AsSpan(0, (int)Math.Min(Zeroes.Length, length - done)));
+    }
+
+    private static bool IsUnsupported(DeviceException fault) => fault.Errno is Errno.ENOTSUP or Errno.EINVAL;
 
     private DeviceException At(string what, long offset, DeviceException fault) =>
         new($"{_path}: {what} at byte {offset}", fault.Errno);

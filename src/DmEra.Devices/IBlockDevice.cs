@@ -44,6 +44,11 @@ public interface IBlockDevice : IDisposable
     /// <exception cref="DeviceException">The device failed or is full.</exception>
     bool TryWriteNow(long offset, ReadOnlySpan<byte> data) => false;
 
+    /// <summary>Says that a range will be read soon, so that it can be brought nearer. A hint: it may do nothing.</summary>
+    void Prefetch(long offset, long length)
+    {
+    }
+
     /// <summary>Makes the device longer, with the space for it reserved; the new part reads as zeroes.</summary>
     /// <returns>false when this kind of device has a fixed size.</returns>
     /// <exception cref="DeviceException">There is no space for it: the length is as before.</exception>
@@ -62,4 +67,8 @@ public enum ZeroingMode
     /// <summary>As <see cref="MayDeallocate"/>, but only if it is faster than writing zeroes; otherwise it fails
     /// with ENOTSUP and nothing has changed.</summary>
     FastOnly,
+
+    /// <summary>As <see cref="KeepAllocated"/>, but only if it is faster than writing zeroes; otherwise it fails
+    /// with ENOTSUP and nothing has changed.</summary>
+    FastOnlyKeepAllocated,
 }

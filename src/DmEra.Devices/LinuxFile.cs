@@ -23,8 +23,8 @@ internal static partial class LinuxFile
     private const int AllocatePunchHole = 2;
     private const int AllocateZeroRange = 0x10;
     private const int NoWait = 8;               // RWF_NOWAIT
+    private const int AdviseWillNeed = 3;
     private const uint BlkDiscard = 0x1277;
-    private const uint BlkZeroOut = 0x127f;
     private const int TypeMask = 0xF000;
     private const int TypeBlock = 0x6000;
     private const int TypeRegular = 0x8000;
@@ -92,11 +92,15 @@ internal static partial class LinuxFile
     /// <summary>Reserves space, so that writes to the range cannot run out of it; extends the file if need be.</summary>
     public static void Reserve(SafeFileHandle file, long offset, long length) => Allocate(file, 0, offset, length);
 
-    public static void DiscardBlocks(SafeFileHandle device, ulong offset, ulong length) =>
-        RangeControl(device, BlkDiscard, offset, length);
+    public static unsafe void DiscardBlocks(SafeFileHandle device, ulong offset, ulong length)
+    {
+        ulong* range = stackalloc ulong[] { offset, length };
+        while (ioctl(device, BlkDiscard, range) < 0) ThrowUnlessInterrupted("ioctl");
+    }
 
-    public static void ZeroBlocks(SafeFileHandle device, ulong offset, ulong length) =>
-        RangeControl(device, BlkZeroOut, offset, length);
+    /// <summary>Starts reading ahead. Whether it does is nothing to fail for.</summary>
+    public static void WillNeed(SafeFileHandle file, long offset, long length) =>
+        _ = posix_fadvise(file, offset, length, AdviseWillNeed);
 
     /// <summary>Reads; the count may be short, and is 0 at the end of the file.</summary>
     public static unsafe int Read(SafeFileHandle file, Span<byte> buffer, long offset)
@@ -146,12 +150,6 @@ internal static partial class LinuxFile
         while (fallocate(file, mode, offset, length) < 0) ThrowUnlessInterrupted("fallocate");
     }
 
-    private static unsafe void RangeControl(SafeFileHandle device, uint request, ulong offset, ulong length)
-    {
-        ulong* range = stackalloc ulong[] { offset, length };
-        while (ioctl(device, request, range) < 0) ThrowUnlessInterrupted("ioctl");
-    }
-
     private static void ThrowUnlessInterrupted(string call)
     {
         DeviceException failure = Failure(call);
@@ -175,6 +173,9 @@ internal static partial class LinuxFile
 
     [LibraryImport("libc", SetLastError = true)]
     private static partial int fallocate(SafeFileHandle file, int mode, long offset, long length);
+
+    [LibraryImport("libc")]
+    private static partial int posix_fadvise(SafeFileHandle file, long offset, long length, int advice);
 
     [LibraryImport("libc", SetLastError = true)]
     private static unsafe partial int ioctl(SafeFileHandle file, nuint request, void* argument);
