@@ -1,1 +1,75 @@
-return 0;
+using System.CommandLine;
+using System.CommandLine.Help;
+using System.CommandLine.Invocation;
+using System.Text;
+
+namespace DmEra.Cli;
+
+/// <summary>Builds the command tree, runs one command, and turns its faults into one line and an exit code.</summary>
+internal static class Program
+{
+    private const int OutputBuffer = 1 << 16;
+
+    private static int Main(string[] arguments)
+    {
+        StreamWriter output = new(Console.OpenStandardOutput(), new UTF8Encoding(false), OutputBuffer);
+        return Run(arguments, output, Console.Error);
+    }
+
+    /// <summary>Runs a command line. What is written to <paramref name="output"/> is flushed at the end.</summary>
+    public static int Run(string[] arguments, TextWriter output, TextWriter error)
+    {
+        int exitCode = Guard(() => ParseAndInvoke(arguments, output, error), error);
+        int flushed = Guard(() => Flush(output), error);
+        return exitCode == ExitCode.Done ? flushed : exitCode;
+    }
+
+    private static int Guard(Func<int> run, TextWriter error)
+    {
+        try
+        {
+            return run();
+        }
+        catch (Exception fault)
+        {
+            error.WriteLine(ErrorLine.For(fault));
+            return fault is CommandException expected ? expected.ExitCode : ExitCode.Failed;
+        }
+    }
+
+    private static int ParseAndInvoke(string[] arguments, TextWriter output, TextWriter error)
+    {
+        // No response files: a disk image may well be called @disk.
+        ParseResult parse = Root().Parse(arguments, new ParserConfiguration { ResponseFileTokenReplacer = null });
+        if (parse.Action is ParseErrorAction)
+        {
+            error.WriteLine(ErrorLine.For(parse));
+            return ExitCode.Usage;
+        }
+
+        return parse.Invoke(new InvocationConfiguration
+        {
+            Output = output,
+            Error = error,
+            EnableDefaultExceptionHandler = false,
+        });
+    }
+
+    private static int Flush(TextWriter output)
+    {
+        output.Flush();
+        return ExitCode.Done;
+    }
+
+    private static RootCommand Root()
+    {
+        RootCommand root = new("Serves disks and records which blocks were written in which era (dm-era in user space).")
+        {
+        };
+        root.Directives.Clear();
+        root.Options.Clear();
+        root.Options.Add(new HelpOption("--help", "-h") { Action = new HelpWithExamples() });
+        root.Options.Add(new VersionOption("--version", "-V") { Recursive = true });
+        return root;
+    }
+}

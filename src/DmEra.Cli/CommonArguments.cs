@@ -1,0 +1,91 @@
+using System.CommandLine;
+using System.CommandLine.Parsing;
+using System.Globalization;
+
+namespace DmEra.Cli;
+
+/// <summary>The operands and options that commands share, with their checks.</summary>
+internal static class CommonArguments
+{
+    /// <summary>An operand that is a file, a device or a word: never empty, never an option mistyped.</summary>
+    public static Argument<string> Operand(string name, string description)
+    {
+        Argument<string> operand = new(name) { Description = description };
+        operand.Validators.Add(static result => RejectStrayOptions(result.Tokens, result.AddError));
+        return operand;
+    }
+
+    /// <summary>An <see cref="Operand"/> that may be left out.</summary>
+    public static Argument<string?> OptionalOperand(string name, string description)
+    {
+        Argument<string?> operand = new(name) { Description = description, Arity = ArgumentArity.ZeroOrOne };
+        operand.Validators.Add(static result => RejectStrayOptions(result.Tokens, result.AddError));
+        return operand;
+    }
+
+    /// <summary>A device being served, as the commands that talk to it name it.</summary>
+    public static Argument<string> Device() =>
+        Operand("DEVICE", "name from 'era ls', or path of a control socket");
+
+    /// <summary>An option with a path or a word behind it.</summary>
+    public static Option<string?> Text(string name, string valueName, string description, params string[] aliases)
+    {
+        Option<string?> option = new(name, aliases) { Description = description, HelpName = valueName };
+        option.Validators.Add(static result => RejectStrayOptions(result.Tokens, result.AddError));
+        return option;
+    }
+
+    /// <summary>An option that is there or not.</summary>
+    public static Option<bool> Flag(string name, string description, params string[] aliases) =>
+        new(name, aliases) { Description = description, Arity = ArgumentArity.Zero };
+
+    /// <summary>An option with a size behind it; its value is in bytes.</summary>
+    public static Option<long?> Size(string name, string description) => new(name)
+    {
+        Description = description,
+        HelpName = "SIZE",
+        CustomParser = ParseSize,
+    };
+
+    /// <summary>An operand that is a size; its value is in bytes.</summary>
+    public static Argument<long?> SizeOperand(string description) => new("SIZE")
+    {
+        Description = description,
+        CustomParser = ParseSize,
+    };
+
+    /// <summary>An option, which must be given, with an era behind it.</summary>
+    public static Option<uint> Era(string name, string description) => new(name)
+    {
+        Description = description,
+        HelpName = "ERA",
+        Required = true,
+        CustomParser = ParseEra,
+    };
+
+    private static long? ParseSize(ArgumentResult result)
+    {
+        string text = result.Tokens[0].Value;
+        if (ByteSize.TryParse(text, out long bytes)) return bytes;
+        result.AddError($"'{text}' is no size; sizes are like 64K, 1M, 1G, 4096 (bytes) or 128s (sectors)");
+        return null;
+    }
+
+    private static uint ParseEra(ArgumentResult result)
+    {
+        string text = result.Tokens[0].Value;
+        if (uint.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out uint era)) return era;
+        result.AddError($"'{text}' is no era; eras are numbers from 0 to {uint.MaxValue}");
+        return 0;
+    }
+
+    // The parser takes an unknown option for an operand as long as one is missing.
+    private static void RejectStrayOptions(IReadOnlyList<Token> tokens, Action<string> addError)
+    {
+        foreach (Token token in tokens)
+        {
+            if (token.Value.Length == 0) addError("an operand is empty");
+            else if (token.Value[0] == '-') addError($"unknown option '{token.Value}' (a file of that name is ./{token.Value})");
+        }
+    }
+}

@@ -1,0 +1,14 @@
+namespace DmEra.Cli;
+
+/// <summary>What the process ends with.</summary>
+internal static class ExitCode
+{
+    /// <summary>Done, and nothing wrong was found.</summary>
+    public const int Done = 0;
+
+    /// <summary>Failed, or damage was found.</summary>
+    public const int Failed = 1;
+
+    /// <summary>The command line makes no sense.</summary>
+    public const int Usage = 2;
+}
