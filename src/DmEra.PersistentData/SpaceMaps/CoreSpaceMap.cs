@@ -1,0 +1,58 @@
+using DmEra.PersistentData.Blocks;
+using DmEra.PersistentData.Transactions;
+
+namespace DmEra.PersistentData.SpaceMaps;
+
+/// <summary>Reference counts in memory only: for metadata that is built
+/// anew, and for tests. A freed block is free at once, as nothing is committed.</summary>
+public sealed class CoreSpaceMap : ISpaceMap
+{
+    private readonly uint[] _counts;
+    private ulong _used;
+    private ulong _cursor;
+
+    /// <summary>Counts <paramref name="blockCount"/> blocks, all of them free.</summary>
+    public CoreSpaceMap(ulong blockCount) => _counts = new uint[blockCount];
+
+    /// <inheritdoc/>
+    public ulong BlockCount => (ulong)_counts.Length;
+
+    /// <inheritdoc/>
+    public ulong FreeBlocks => BlockCount - _used;
+
+    /// <inheritdoc/>
+    public uint Count(ulong block) => At(block);
+
+    /// <inheritdoc/>
+    public void Inc(ulong block)
+    {
+        ref uint count = ref At(block);
+        if (count == uint.MaxValue) throw RefCounts.TooMany(block);
+        if (count++ == 0) _used++;
+    }
+
+    /// <inheritdoc/>
+    public void Dec(ulong block)
+    {
+        ref uint count = ref At(block);
+        if (count == 0) throw RefCounts.BelowZero(block);
+        if (--count == 0) _used--;
+    }
+
+    /// <inheritdoc/>
+    public ulong Allocate()
+    {
+        if (FreeBlocks == 0) throw new MetadataFullException($"all {BlockCount} metadata blocks are in use");
+        while (_counts[_cursor] != 0) _cursor = (_cursor + 1) % BlockCount;
+        ulong block = _cursor;
+        Inc(block);
+        _cursor = (_cursor + 1) % BlockCount;
+        return block;
+    }
+
+    private ref uint At(ulong block)
+    {
+        if (block >= BlockCount) throw RefCounts.NoSuchBlock(block, BlockCount);
+        return ref _counts[block];
+    }
+}

@@ -1,0 +1,93 @@
+using DmEra.PersistentData.Blocks;
+
+namespace DmEra.PersistentData.Transactions;
+
+/// <summary>
+/// Copy on write (kernel: <c>struct dm_transaction_manager</c>). Blocks that committed metadata may reach are never
+/// changed: <see cref="Shadow"/> gives a copy of them, at another address. Blocks that are new in the running
+/// transaction, and pointed at once, are changed in place. Belongs to the thread that owns the metadata.
+/// </summary>
+/// <remarks>An exception leaves the running transaction half done: it must be given up as a whole.</remarks>
+/// <param name="blocks">The metadata blocks.</param>
+/// <param name="spaceMap">Their reference counts.</param>
+public sealed class TransactionManager(BlockManager blocks, ISpaceMap spaceMap)
+{
+    private readonly HashSet<ulong> _shadows = [];      // blocks new in the running transaction
+    private Exception? _fault;
+
+    /// <summary>The metadata blocks.</summary>
+    public BlockManager Blocks { get; } = blocks;
+
+    /// <summary>Their reference counts.</summary>
+    public ISpaceMap SpaceMap { get; } = spaceMap;
+
+    /// <summary>Allocates a block, all zeroes and pointed at once.</summary>
+    /// <exception cref="MetadataFullException">No block is free.</exception>
+    /// <exception cref="MetadataFailedException">An earlier commit failed.</exception>
+    public WriteBlock NewBlock(BlockValidator type)
+    {
+        ThrowIfFailed();
+        ulong address = SpaceMap.Allocate();
+        _shadows.Add(address);
+        return Blocks.WriteZeroed(address, type);
+    }
+
+    /// <summary>Makes a block changeable: itself if nothing committed and nobody else sees it, else a copy, which takes over
+    /// one of the pointers to it. The caller stores <see cref="WriteBlock.Address"/> where the old address was.</summary>
+    /// <param name="address">The block to change.</param>
+    /// <param name="type">Its type.</param>
+    /// <param name="incChildren">True when the original lives on for others, so that there are two blocks now with
+    /// the same pointers in them: the caller increments the count of everything the block points at.</param>
+    /// <exception cref="MetadataCorruptException">The block is damaged, or counted as free.</exception>
+    /// <exception cref="MetadataFullException">No block is free.</exception>
+    /// <exception cref="MetadataFailedException">An earlier commit failed.</exception>
+    public WriteBlock Shadow(ulong address, BlockValidator type, out bool incChildren)
+    {
+        ThrowIfFailed();
+        incChildren = SpaceMap.Count(address) > 1;
+        if (!incChildren && _shadows.Contains(address)) return Blocks.Write(address, type);
+
+        using ReadBlock original = Blocks.Read(address, type);
+        WriteBlock copy = NewBlock(type);
+        SpaceMap.Dec(address);
+        original.Data.CopyTo(copy.Data);
+        return copy;
+    }
+
+    /// <summary>Leases a block for reading.</summary>
+    /// <exception cref="MetadataCorruptException">The block is not whole.</exception>
+    public ReadBlock Read(ulong address, BlockValidator type) => Blocks.Read(address, type);
+
+    /// <inheritdoc cref="ISpaceMap.Count"/>
+    public uint Count(ulong block) => SpaceMap.Count(block);
+
+    /// <inheritdoc cref="ISpaceMap.Inc"/>
+    public void Inc(ulong block)
+    {
+        ThrowIfFailed();
+        SpaceMap.Inc(block);
+    }
+
+    /// <inheritdoc cref="ISpaceMap.Dec"/>
+    public void Dec(ulong block)
+    {
+        ThrowIfFailed();
+        SpaceMap.Dec(block);
+    }
+
+    /// <summary>The transaction is over, committed or given up: every block is copied on write again.</summary>
+    internal void Begin()
+    {
+        _shadows.Clear();
+        _fault = null;
+    }
+
+    /// <summary>Nothing may be changed any more until <see cref="Begin"/>.</summary>
+    internal void Fail(Exception fault) => _fault = fault;
+
+    internal void ThrowIfFailed()
+    {
+        if (_fault is not null)
+            throw new MetadataFailedException("an earlier commit of the metadata failed", _fault);
+    }
+}
