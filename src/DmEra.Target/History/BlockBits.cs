@@ -1,0 +1,55 @@
+using System.Numerics;
+using System.Runtime.Intrinsics;
+
+namespace DmEra.Target.History;
+
+/// <summary>Bits that stand for origin blocks, 64 to a word, the lowest first.</summary>
+internal static class BlockBits
+{
+    /// <summary>Sets the bits of the eras that are not below <paramref name="since"/>.</summary>
+    /// <param name="eras">The eras of blocks in a row.</param>
+    /// <param name="since">An era.</param>
+    /// <param name="bits">Receives the bits; others are left as they are.</param>
+    /// <param name="at">Position of the first era's bit.</param>
+    public static void SetWhereAtLeast(ReadOnlySpan<uint> eras, uint since, Span<ulong> bits, int at)
+    {
+        for (int done = 0; done < eras.Length; done += 64)
+        {
+            ulong word = AtLeast(eras.Slice(done, Math.Min(64, eras.Length - done)), since);
+            int position = at + done;
+            bits[position / 64] |= word << (position % 64);
+            // The last word has nothing to carry, and there may be none behind it.
+            ulong carry = position % 64 == 0 ? 0 : word >> (64 - (position % 64));
+            if (carry != 0) bits[(position / 64) + 1] |= carry;
+        }
+    }
+
+    /// <summary>Position of the first bit from <paramref name="from"/> on that equals <paramref name="value"/>, or
+    /// <paramref name="end"/> when there is none before it.</summary>
+    public static int Next(ReadOnlySpan<ulong> bits, bool value, int from, int end)
+    {
+        ulong flip = value ? 0 : ulong.MaxValue;
+        for (int at = from; at < end; at = (at / 64 * 64) + 64)
+        {
+            ulong word = (bits[at / 64] ^ flip) >> (at % 64);
+            if (word != 0) return Math.Min(at + BitOperations.TrailingZeroCount(word), end);
+        }
+
+        return end;
+    }
+
+    private static ulong AtLeast(ReadOnlySpan<uint> eras, uint since)
+    {
+        ulong word = 0;
+        int i = 0;
+        Vector256<uint> threshold = Vector256.Create(since);
+        for (; i + Vector256<uint>.Count <= eras.Length; i += Vector256<uint>.Count)
+        {
+            Vector256<uint> isAtLeast = Vector256.GreaterThanOrEqual(Vector256.Create(eras[i..]), threshold);
+            word |= (ulong)isAtLeast.ExtractMostSignificantBits() << i;
+        }
+
+        for (; i < eras.Length; i++) word |= eras[i] >= since ? 1UL << i : 0;
+        return word;
+    }
+}

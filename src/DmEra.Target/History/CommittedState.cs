@@ -1,0 +1,86 @@
+using System.Runtime.InteropServices;
+using DmEra.PersistentData.Blocks;
+using DmEra.Target.Metadata;
+
+namespace DmEra.Target.History;
+
+/// <summary>A writeset that is in force: archived and not yet digested, or open.</summary>
+/// <param name="Era">The era whose writes it marks.</param>
+/// <param name="NrBits">Origin blocks it knows of; the origin may have been resized since.</param>
+/// <param name="Root">Root of its bitset.</param>
+internal readonly record struct WritesetRef(uint Era, uint NrBits, ulong Root)
+{
+    /// <summary>The 64-bit words of its bitset.</summary>
+    public ArrayRef Words => new(Root, (NrBits + 63UL) / 64);
+}
+
+/// <summary>
+/// Where one committed state keeps what it knows: a block was last written in the highest of its entry in the era
+/// array and the eras of the writesets that mark it.
+/// </summary>
+internal sealed class CommittedState
+{
+    private CommittedState(Superblock superblock, IReadOnlyList<WritesetRef> writesets)
+    {
+        CurrentEra = superblock.CurrentEra;
+        NrBlocks = superblock.NrBlocks;
+        DataBlockSize = superblock.DataBlockSize;
+        EraArray = new ArrayRef(superblock.EraArrayRoot, NrBlocks);
+        Writesets = writesets;
+    }
+
+    /// <summary>The era that is open, or was archived last.</summary>
+    public uint CurrentEra { get; }
+
+    /// <summary>Origin blocks.</summary>
+    public uint NrBlocks { get; }
+
+    /// <summary>Size of an origin block in sectors.</summary>
+    public uint DataBlockSize { get; }
+
+    /// <summary>The era of each origin block, as far as digested; 0 = never written.</summary>
+    public ArrayRef EraArray { get; }
+
+    /// <summary>The archived writesets in ascending order, then the open one.</summary>
+    public IReadOnlyList<WritesetRef> Writesets { get; }
+
+    /// <summary>Reads the superblock at <paramref name="address"/>: 0, or where the metadata snapshot is.</summary>
+    /// <exception cref="MetadataCorruptException">It is damaged.</exception>
+    public static Superblock ReadSuperblock(MetadataReader reader, ulong address) =>
+        MemoryMarshal.Read<Superblock>(reader.Read(address, SuperblockValidator.Instance));
+
+    /// <summary>Reads what a superblock leads to.</summary>
+    /// <exception cref="MetadataCorruptException">The writeset tree is damaged.</exception>
+    public static CommittedState Read(MetadataReader reader, Superblock superblock)
+    {
+        List<WritesetRef> writesets = ReadWritesetTree(reader, superblock.WritesetTreeRoot);
+        WritesetRecord open = superblock.CurrentWriteset;
+        // A snapshot has a writeset in this field that was not yet written to, and whose blocks were reused since.
+        bool isSnapshot = superblock.BlockNumber != Superblock.Location;
+        if (open.Root != 0 && !isSnapshot) writesets.Add(new WritesetRef(superblock.CurrentEra, open.NrBits, open.Root));
+        return new CommittedState(superblock, writesets);
+    }
+
+    private static List<WritesetRef> ReadWritesetTree(MetadataReader reader, ulong root)
+    {
+        List<WritesetRef> writesets = [];
+        TreeReader tree = new(reader);
+        for (ulong from = 0; from <= uint.MaxValue; from = tree.Bound)
+        {
+            TreeReader.Leaf<WritesetRecord> leaf = tree.FindLeaf<WritesetRecord>(root, from);
+            for (int i = 0; i < leaf.Keys.Length; i++)
+            {
+                if (leaf.Keys[i] > uint.MaxValue)
+                {
+                    throw new MetadataCorruptException(
+                        tree.Path[^1], $"btree node: era {leaf.Keys[i]} is out of range", MetadataCorruption.Damaged);
+                }
+
+                WritesetRecord value = leaf.Values[i];
+                writesets.Add(new WritesetRef((uint)leaf.Keys[i].Value, value.NrBits, value.Root));
+            }
+        }
+
+        return writesets;
+    }
+}

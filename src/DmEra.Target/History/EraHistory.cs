@@ -1,0 +1,170 @@
+using DmEra.Devices;
+using DmEra.PersistentData.Blocks;
+using DmEra.Target.Metadata;
+
+namespace DmEra.Target.History;
+
+/// <summary>
+/// What one committed state of the metadata knows of the past: the era in which each origin block was last written.
+/// The era that was still open counts as any other. Reads the metadata device itself, window by window: its memory does
+/// not grow with the origin. One thread at a time, but beside a running device.
+/// </summary>
+public sealed class EraHistory : IDisposable
+{
+    // Blocks looked at in one go: whole blocks of bitsets, 128 KiB of bits, small enough for the processor's cache.
+    private const int WindowBlocks = 32 * 509 * 64;
+
+    private readonly MetadataReader _reader;
+    private readonly CommittedState _state;
+    private readonly WindowReader _window;
+    private readonly Action? _validate;
+    private readonly Action? _release;
+
+    /// <summary>Reads a state that its owner keeps in place until <paramref name="release"/> is called.</summary>
+    /// <exception cref="MetadataCorruptException">The writeset tree is damaged.</exception>
+    /// <exception cref="DeviceException">The metadata device failed.</exception>
+    internal EraHistory(IBlockDevice metadata, Superblock superblock, Action? release)
+        : this(new MetadataReader(metadata), superblock, validate: null, release)
+    {
+    }
+
+    private EraHistory(MetadataReader reader, Superblock superblock, Action? validate, Action? release)
+    {
+        _reader = reader;
+        _state = CommittedState.Read(reader, superblock);
+        _window = new WindowReader(reader, _state);
+        _validate = validate;
+        _release = release;
+    }
+
+    /// <summary>The era that is open, or was archived last. Of a metadata snapshot: the era that was about to begin
+    /// when it was taken, of which it holds nothing.</summary>
+    public uint CurrentEra => _state.CurrentEra;
+
+    /// <summary>Blocks of the origin.</summary>
+    public uint NrBlocks => _state.NrBlocks;
+
+    /// <summary>Size of an origin block in sectors of 512 bytes.</summary>
+    public uint DataBlockSize => _state.DataBlockSize;
+
+    /// <summary>Opens metadata that nobody writes meanwhile; a crashed device's is as good as any.</summary>
+    /// <param name="metadata">The metadata device; it stays the caller's.</param>
+    /// <exception cref="MetadataCorruptException">The superblock or the writeset tree is damaged.</exception>
+    /// <exception cref="DeviceException">The metadata device failed.</exception>
+    public static EraHistory Open(IBlockDevice metadata)
+    {
+        MetadataReader reader = new(metadata);
+        Superblock superblock = CommittedState.ReadSuperblock(reader, Superblock.Location);
+        return new EraHistory(reader, superblock, validate: null, release: null);
+    }
+
+    /// <summary>Opens the metadata snapshot; safe while the device, ours or the kernel's, is running. Should the
+    /// snapshot be dropped meanwhile, reading ends with an exception.</summary>
+    /// <param name="metadata">The metadata device; it stays the caller's.</param>
+    /// <returns>null when no snapshot is held.</returns>
+    /// <exception cref="MetadataCorruptException">A superblock or the writeset tree is damaged.</exception>
+    /// <exception cref="DeviceException">The metadata device failed.</exception>
+    public static EraHistory? OpenSnapshot(IBlockDevice metadata)
+    {
+        MetadataReader reader = new(metadata);
+        ulong address = ReadLiveSuperblock(reader).MetadataSnap;
+        if (address == 0) return null;
+        Superblock snapshot = CommittedState.ReadSuperblock(reader, address);
+        return new EraHistory(reader, snapshot, () => RequireHeld(reader, address, snapshot), release: null);
+    }
+
+    /// <summary>Reads the era in which each block was last written; 0 = never.</summary>
+    /// <param name="firstBlock">The first block to tell of.</param>
+    /// <param name="eras">Receives one era a block; must not reach behind the last block.</param>
+    /// <exception cref="MetadataCorruptException">A piece of the metadata is damaged.</exception>
+    /// <exception cref="SnapshotDroppedException">It is a snapshot that is no longer held.</exception>
+    /// <exception cref="DeviceException">The metadata device failed.</exception>
+    public void ReadEras(uint firstBlock, Span<uint> eras)
+    {
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(firstBlock + (ulong)eras.Length, NrBlocks, nameof(eras));
+        uint lead = firstBlock % 64;
+        if (lead != 0)
+        {
+            // Windows begin where words of bitsets do.
+            Span<uint> word = stackalloc uint[64];
+            word = word[..(int)Math.Min(64, NrBlocks - (firstBlock - lead))];
+            _window.ReadEras(firstBlock - lead, word);
+            word = word[(int)lead..];
+            word = word[..Math.Min(word.Length, eras.Length)];
+            word.CopyTo(eras);
+            eras = eras[word.Length..];
+            firstBlock += (uint)word.Length;
+        }
+
+        if (!eras.IsEmpty) _window.ReadEras(firstBlock, eras);
+        _validate?.Invoke();
+    }
+
+    /// <summary>The blocks written in era <paramref name="era"/> or later; all blocks for era 0.</summary>
+    /// <returns>Runs in ascending order that do not touch each other; worked out while they are read.</returns>
+    /// <exception cref="MetadataCorruptException">A piece of the metadata is damaged.</exception>
+    /// <exception cref="SnapshotDroppedException">It is a snapshot that is no longer held.</exception>
+    /// <exception cref="DeviceException">The metadata device failed.</exception>
+    public IEnumerable<BlockRange> WrittenSince(uint era) => WrittenSince(era, new BlockRange(0, NrBlocks));
+
+    /// <summary>The blocks among <paramref name="within"/> written in era <paramref name="era"/> or later.</summary>
+    /// <returns>Runs in ascending order that do not touch each other; worked out while they are read.</returns>
+    /// <exception cref="MetadataCorruptException">A piece of the metadata is damaged.</exception>
+    /// <exception cref="SnapshotDroppedException">It is a snapshot that is no longer held.</exception>
+    /// <exception cref="DeviceException">The metadata device failed.</exception>
+    public IEnumerable<BlockRange> WrittenSince(uint era, BlockRange within)
+    {
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(within.End, NrBlocks, nameof(within));
+        return FindWritten(era, within);
+    }
+
+    /// <summary>Lets go of the state.</summary>
+    public void Dispose() => _release?.Invoke();
+
+    private IEnumerable<BlockRange> FindWritten(uint era, BlockRange within)
+    {
+        ulong[] written = new ulong[WindowBlocks / 64];
+        BlockRange run = default;
+        for (ulong first = within.Begin / WindowBlocks * WindowBlocks; first < within.End; first += WindowBlocks)
+        {
+            int begin = (int)(Math.Max(within.Begin, first) - first);
+            int end = (int)(Math.Min(within.End - first, WindowBlocks));
+            Array.Clear(written);
+            _window.ReadWritten(era, (uint)first, end, written);
+            for (int at = begin; (at = BlockBits.Next(written, true, at, end)) < end;)
+            {
+                int runEnd = BlockBits.Next(written, false, at, end);
+                if (run.End != first + (ulong)at && run.Count != 0) yield return run;
+                bool goesOn = run.Count != 0 && run.End == first + (ulong)at;
+                run = new BlockRange(goesOn ? run.Begin : (uint)first + (uint)at, (uint)first + (uint)runEnd);
+                at = runEnd;
+            }
+        }
+
+        if (run.Count != 0) yield return run;
+        _validate?.Invoke();
+    }
+
+    private static Superblock ReadLiveSuperblock(MetadataReader reader)
+    {
+        const int Attempts = 100;
+        for (int attempt = 1; ; attempt++)
+        {
+            try { return CommittedState.ReadSuperblock(reader, Superblock.Location); }
+            catch (MetadataCorruptException) when (attempt < Attempts)
+            {
+                // Perhaps read while it was being written: the next attempt sees the new one.
+                Thread.Yield();
+            }
+        }
+    }
+
+    private static void RequireHeld(MetadataReader reader, ulong address, Superblock snapshot)
+    {
+        if (ReadLiveSuperblock(reader).MetadataSnap != address
+            || CommittedState.ReadSuperblock(reader, address).CurrentEra != snapshot.CurrentEra)
+        {
+            throw new SnapshotDroppedException();
+        }
+    }
+}

@@ -1,0 +1,147 @@
+using DmEra.Devices;
+using DmEra.PersistentData.Blocks;
+using DmEra.Target.History;
+using DmEra.Tests.Golden;
+
+namespace DmEra.Tests.Target.History;
+
+public sealed class EraHistoryTests
+{
+    private const int SuperblockNrBlocks = 180;
+    private const int SuperblockSnapshot = 216;
+
+    public static TheoryData<string> Images => GoldenImage.All;
+
+    [Theory, MemberData(nameof(Images))]
+    public void Lists_what_the_kernel_recorded_the_open_era_included(string name)
+    {
+        GoldenImage image = GoldenImage.Load(name);
+        using MemoryBlockDevice metadata = new(image.Metadata);
+        using EraHistory history = EraHistory.Open(metadata);
+
+        foreach ((uint era, IReadOnlyList<(uint, uint)> written) in image.WrittenSince())
+            Assert.Equal(written, Written(history, era));
+    }
+
+    [Fact]
+    public void Lists_what_a_snapshot_holds_and_not_what_came_after_it()
+    {
+        GoldenImage image = GoldenImage.Load("snapshot");
+        using MemoryBlockDevice metadata = new(image.Metadata);
+        using EraHistory? history = EraHistory.OpenSnapshot(metadata);
+
+        Assert.NotNull(history);
+        Assert.Equal(3u, history.CurrentEra);
+        foreach ((uint era, IReadOnlyList<(uint, uint)> written) in image.SnapshotWrittenSince())
+            Assert.Equal(written, Written(history, era));
+    }
+
+    [Fact]
+    public void There_is_no_snapshot_unless_one_was_taken()
+    {
+        using MemoryBlockDevice metadata = new(GoldenImage.Load("fresh").Metadata);
+
+        Assert.Null(EraHistory.OpenSnapshot(metadata));
+    }
+
+    [Theory, MemberData(nameof(Images))]
+    public void Eras_and_lists_agree(string name)
+    {
+        using MemoryBlockDevice metadata = new(GoldenImage.Load(name).Metadata);
+        using EraHistory history = EraHistory.Open(metadata);
+        uint[] eras = new uint[history.NrBlocks];
+        history.ReadEras(0, eras);
+
+        for (uint era = 0; era <= history.CurrentEra + 1; era += 1 + (history.CurrentEra / 16))
+        {
+            bool[] written = new bool[history.NrBlocks];
+            foreach (BlockRange run in history.WrittenSince(era))
+                written.AsSpan((int)run.Begin, (int)run.Count).Fill(true);
+            Assert.Equal(eras.Select(last => last >= era), written);
+        }
+    }
+
+    [Fact]
+    public void Parts_of_the_origin_read_as_the_whole_does()
+    {
+        using MemoryBlockDevice metadata = new(GoldenImage.Load("undigested").Metadata);
+        using EraHistory history = EraHistory.Open(metadata);
+        uint[] eras = new uint[history.NrBlocks];
+        history.ReadEras(0, eras);
+        Random random = new(1);
+        for (int i = 0; i < 200; i++)
+        {
+            int begin = random.Next(eras.Length);
+            int end = random.Next(begin, Math.Min(begin + random.Next(3000), eras.Length) + 1);
+            uint since = (uint)random.Next(11);
+            uint[] part = new uint[end - begin];
+
+            history.ReadEras((uint)begin, part);
+            IEnumerable<BlockRange> runs = history.WrittenSince(since, new BlockRange((uint)begin, (uint)end));
+
+            Assert.Equal(eras[begin..end], part);
+            Assert.Equal(
+                Enumerable.Range(begin, end - begin).Where(block => eras[block] >= since),
+                runs.SelectMany(run => Enumerable.Range((int)run.Begin, (int)run.Count)));
+        }
+    }
+
+    [Fact]
+    public void A_tail_block_that_a_shrink_left_behind_is_overlooked()
+    {
+        // 1500 blocks shrunk to 1018: the kernel then keeps the second block of the era array.
+        byte[] image = GoldenImage.Load("grown").Metadata;
+        ChangeSuperblock(image, SuperblockNrBlocks, 1018);
+        using MemoryBlockDevice metadata = new(image);
+        using EraHistory history = EraHistory.Open(metadata);
+
+        Assert.Equal([(5u, 9u)], Written(history, 1));
+        Assert.Equal([(0u, 1018u)], Written(history, 0));
+    }
+
+    [Fact]
+    public void A_snapshot_dropped_meanwhile_ends_the_list_with_an_error()
+    {
+        byte[] image = GoldenImage.Load("snapshot").Metadata;
+        using MemoryBlockDevice metadata = new(image);
+        using EraHistory history = EraHistory.OpenSnapshot(metadata)!;
+        using IEnumerator<BlockRange> runs = history.WrittenSince(1).GetEnumerator();
+        Assert.True(runs.MoveNext());
+
+        ChangeSuperblock(image, SuperblockSnapshot, 0);
+
+        Assert.Throws<SnapshotDroppedException>(() => { while (runs.MoveNext()) { } });
+        Assert.Throws<SnapshotDroppedException>(() => history.ReadEras(0, new uint[1]));
+    }
+
+    [Theory]
+    [InlineData(0)]
+    [InlineData(1)]
+    [InlineData(4095)]
+    public void Metadata_too_short_for_a_superblock_is_refused(int length)
+    {
+        using MemoryBlockDevice metadata = new(length);
+
+        Assert.Throws<MetadataCorruptException>(() => EraHistory.Open(metadata));
+    }
+
+    [Fact]
+    public void A_window_must_lie_within_the_origin()
+    {
+        using MemoryBlockDevice metadata = new(GoldenImage.Load("fresh").Metadata);
+        using EraHistory history = EraHistory.Open(metadata);
+
+        Assert.Throws<ArgumentOutOfRangeException>(() => history.ReadEras(1000, new uint[25]));
+        Assert.Throws<ArgumentOutOfRangeException>(() => history.WrittenSince(1, new BlockRange(0, 1025)));
+    }
+
+    private static IReadOnlyList<(uint Begin, uint End)> Written(EraHistory history, uint era) =>
+        [.. history.WrittenSince(era).Select(run => (run.Begin, run.End))];
+
+    private static void ChangeSuperblock(byte[] image, int offset, uint value)
+    {
+        Span<byte> superblock = image.AsSpan(0, BlockManager.BlockSize);
+        BitConverter.TryWriteBytes(superblock[offset..], value);
+        DmEra.Target.Metadata.SuperblockValidator.Instance.PrepareForWrite(0, superblock);
+    }
+}
