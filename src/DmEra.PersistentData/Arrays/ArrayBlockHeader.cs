@@ -1,5 +1,7 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using DmEra.Devices.Binary;
+using DmEra.PersistentData.Blocks;
 
 namespace DmEra.PersistentData.Arrays;
 
@@ -13,4 +15,27 @@ internal struct ArrayBlockHeader
     public Le32 NrEntries;
     public Le32 ValueSize;
     public Le64 BlockNumber;
+
+    /// <summary>Values of this size that a block has room for.</summary>
+    public static int CapacityFor(int valueSize) =>
+        (BlockManager.BlockSize - Unsafe.SizeOf<ArrayBlockHeader>()) / valueSize;
+
+    /// <summary>Makes a zeroed block an array block without values.</summary>
+    public static void Format<TValue>(Span<byte> block)
+        where TValue : unmanaged
+    {
+        ref ArrayBlockHeader header = ref MemoryMarshal.AsRef<ArrayBlockHeader>(block);
+        header.MaxEntries = (uint)CapacityFor(Unsafe.SizeOf<TValue>());
+        header.ValueSize = (uint)Unsafe.SizeOf<TValue>();
+    }
+
+    /// <summary>Whether a block that <see cref="ArrayBlockValidator"/> has passed is one of an array of
+    /// <typeparamref name="TValue"/>.</summary>
+    public static bool Fits<TValue>(ReadOnlySpan<byte> block)
+        where TValue : unmanaged
+    {
+        ref readonly ArrayBlockHeader header = ref MemoryMarshal.AsRef<ArrayBlockHeader>(block);
+        int valueSize = Unsafe.SizeOf<TValue>();
+        return header.ValueSize == valueSize && header.MaxEntries == CapacityFor(valueSize);
+    }
 }

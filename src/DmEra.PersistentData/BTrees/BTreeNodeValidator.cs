@@ -1,10 +1,12 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
+using DmEra.Devices.Binary;
 using DmEra.PersistentData.Blocks;
 
 namespace DmEra.PersistentData.BTrees;
 
-/// <summary>What makes a block a B-tree node (kernel: <c>btree_node_validator</c>).</summary>
+/// <summary>What makes a block a B-tree node (kernel: <c>btree_node_validator</c>). What depends on the tree, the
+/// size of the values, is left to <see cref="ReadNode.Fits"/>.</summary>
 internal sealed class BTreeNodeValidator : BlockValidator
 {
     public static readonly BTreeNodeValidator Instance = new();
@@ -25,6 +27,13 @@ internal sealed class BTreeNodeValidator : BlockValidator
         bool isLeaf = (header.Flags & NodeHeader.LeafNode) != 0;
         if (isInternal == isLeaf) throw Damaged("neither an internal node nor a leaf");
         if (isInternal && header.ValueSize != sizeof(ulong)) throw Damaged("wrong value size in an internal node");
+        if (isInternal && header.NrEntries == 0) throw Damaged("internal node without children");
+
+        ReadOnlySpan<Le64> keys = MemoryMarshal.Cast<byte, Le64>(block[Unsafe.SizeOf<NodeHeader>()..]);
+        for (int i = 1; i < (int)(uint)header.NrEntries; i++)
+        {
+            if (keys[i] <= keys[i - 1]) throw Damaged("keys are not in ascending order");
+        }
 
         MetadataCorruptException Damaged(string cause) => new(address, $"{Name}: {cause}", MetadataCorruption.Damaged);
     }

@@ -1,5 +1,7 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using DmEra.Devices.Binary;
+using DmEra.PersistentData.Blocks;
 
 namespace DmEra.PersistentData.BTrees;
 
@@ -21,4 +23,9 @@ internal struct NodeHeader
     public Le32 MaxEntries;
     public Le32 ValueSize;
     public Le32 Padding;
+
+    /// <summary>Entries that a node with values of this size has room for: a multiple of three, so that a third
+    /// of it is the least that any node but the root may hold.</summary>
+    public static int CapacityFor(int valueSize) =>
+        (BlockManager.BlockSize - Unsafe.SizeOf<NodeHeader>()) / (sizeof(ulong) + valueSize) / 3 * 3;
 }

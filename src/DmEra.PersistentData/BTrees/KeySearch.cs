@@ -1,0 +1,33 @@
+using DmEra.Devices.Binary;
+
+namespace DmEra.PersistentData.BTrees;
+
+/// <summary>Binary search over the ascending keys of a node.</summary>
+internal static class KeySearch
+{
+    /// <summary>Index of the greatest key that is not above <paramref name="key"/>; -1 if all are (kernel:
+    /// <c>lower_bound</c>).</summary>
+    public static int LowerBound(this ReadOnlySpan<Le64> keys, ulong key)
+    {
+        int low = 0;
+        for (int length = keys.Length; length > 1;)
+        {
+            int half = length / 2;
+            if (keys[low + half] <= key) low += half;
+            length -= half;
+        }
+
+        return !keys.IsEmpty && keys[low] <= key ? low : -1;
+    }
+
+    /// <summary>Index of <paramref name="key"/>; -1 if it is not among them.</summary>
+    public static int Find(this ReadOnlySpan<Le64> keys, ulong key)
+    {
+        int index = keys.LowerBound(key);
+        return index >= 0 && keys[index] == key ? index : -1;
+    }
+
+    /// <summary>Index of the child of an internal node behind which <paramref name="key"/> is, if it is anywhere: below
+    /// all keys, the first one.</summary>
+    public static int ChildFor(this ReadOnlySpan<Le64> keys, ulong key) => Math.Max(keys.LowerBound(key), 0);
+}
