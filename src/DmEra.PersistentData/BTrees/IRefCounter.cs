@@ -23,7 +23,6 @@ public interface IRefCounter<TValue>
 public sealed class NoReferences<TValue> : IRefCounter<TValue>
     where TValue : unmanaged, IEquatable<TValue>
 {
-
     /// <inheritdoc/>
     public void Inc(in TValue value)
     {
