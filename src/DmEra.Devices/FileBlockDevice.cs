@@ -17,16 +17,14 @@ public sealed class FileBlockDevice : IBlockDevice
     private readonly string _path;
     private readonly SafeFileHandle _file;
     private readonly LinuxFile.FileStatus _status;
-    private readonly bool _readsAnew;
     private long _length;
 
-    private FileBlockDevice(string path, SafeFileHandle file, LinuxFile.FileStatus status, bool writable, bool readsAnew = false)
+    private FileBlockDevice(string path, SafeFileHandle file, LinuxFile.FileStatus status, bool writable)
     {
         _path = path;
         _file = file;
         _status = status;
         IsReadOnly = !writable;
-        _readsAnew = readsAnew;
         _length = LinuxFile.Length(file);
     }
 
@@ -50,8 +48,7 @@ public sealed class FileBlockDevice : IBlockDevice
     /// <exception cref="DeviceException">Missing, not a file or block node, not permitted, or EBUSY: in use.</exception>
     public static FileBlockDevice Open(string path) => Open(path, writable: true);
 
-    /// <summary>Opens for reading; writers are locked out. Other readers are let in, unless it is a block node: there,
-    /// what keeps the kernel from writing keeps them out as well.</summary>
+    /// <summary>Opens for reading; other readers are let in, writers are locked out.</summary>
     /// <exception cref="DeviceException">Missing, not a file or block node, not permitted, or EBUSY: in use.</exception>
     public static FileBlockDevice OpenReadOnly(string path) => Open(path, writable: false);
 
@@ -61,10 +58,7 @@ public sealed class FileBlockDevice : IBlockDevice
     public static FileBlockDevice OpenShared(string path)
     {
         SafeFileHandle file = LinuxFile.Open(path, LinuxFile.OpenReadOnly);
-        LinuxFile.FileStatus status = LinuxFile.Status(file);
-        RequireDisk(path, file, status);
-        // A device-mapper target does not write through the page cache: what is there may be old.
-        return new FileBlockDevice(path, file, status, writable: false, readsAnew: status.IsBlockDevice);
+        return Wrap(path, file, LinuxFile.Status(file), writable: false);
     }
 
     /// <summary>True when both names lead to the same file or device.</summary>
@@ -73,7 +67,6 @@ public sealed class FileBlockDevice : IBlockDevice
     /// <inheritdoc/>
     public void Read(long offset, Span<byte> buffer)
     {
-        if (_readsAnew) LinuxFile.DontNeed(_file, offset, buffer.Length);
         while (!buffer.IsEmpty)
         {
             int count;
@@ -205,7 +198,7 @@ public sealed class FileBlockDevice : IBlockDevice
         try
         {
             LinuxFile.FileStatus status = LinuxFile.Status(file);
-            if (status.IsBlockDevice)
+            if (writable && status.IsBlockDevice)
             {
                 // O_EXCL keeps the kernel's own users out: mounts, device-mapper tables, swap.
                 file.Dispose();
@@ -214,8 +207,7 @@ public sealed class FileBlockDevice : IBlockDevice
 
             if (!LinuxFile.TryLock(file, exclusive: writable))
                 throw new DeviceException($"{path}: in use by another program", Errno.EBUSY);
-            RequireDisk(path, file, status);
-            return new FileBlockDevice(path, file, status, writable);
+            return Wrap(path, file, status, writable);
         }
         catch
         {
@@ -224,11 +216,16 @@ public sealed class FileBlockDevice : IBlockDevice
         }
     }
 
-    private static void RequireDisk(string path, SafeFileHandle file, LinuxFile.FileStatus status)
+    private static FileBlockDevice Wrap(
+        string path, SafeFileHandle file, LinuxFile.FileStatus status, bool writable)
     {
-        if (status.IsRegular || status.IsBlockDevice) return;
-        file.Dispose();
-        throw new DeviceException($"{path}: neither a regular file nor a block device", Errno.EINVAL);
+        if (!status.IsRegular && !status.IsBlockDevice)
+        {
+            file.Dispose();
+            throw new DeviceException($"{path}: neither a regular file nor a block device", Errno.EINVAL);
+        }
+
+        return new FileBlockDevice(path, file, status, writable);
     }
 
     private void ZeroAligned(long offset, long length, ZeroingMode mode)

@@ -5,7 +5,8 @@ namespace DmEra.PersistentData.Blocks;
 /// <summary>
 /// A fixed number of frames, each of which can hold one block. All of them lie in one pinned slab, so that no
 /// block is ever moved or collected. Which frame is used anew, the clock algorithm decides: a hand goes round
-/// and takes the first clean, unpinned frame that was not touched since it last came by.
+/// and takes the first clean, unpinned frame whose block was not found again since it last came by. So a block that is
+/// used but once, as in a scan, does not drive out those that are used often.
 /// </summary>
 internal sealed class BlockCache
 {
@@ -34,12 +35,10 @@ internal sealed class BlockCache
 
     public bool IsPinned(int frame) => _frames[frame].Pins > 0;
 
-    public bool TryFind(ulong address, out int frame)
-    {
-        if (!_frameOf.TryGetValue(address, out frame)) return false;
-        _frames[frame].IsRecent = true;
-        return true;
-    }
+    public bool TryFind(ulong address, out int frame) => _frameOf.TryGetValue(address, out frame);
+
+    /// <summary>The block in this frame is used again.</summary>
+    public void Touch(int frame) => _frames[frame].IsRecent = true;
 
     /// <summary>Empties the frame that is best used anew.</summary>
     /// <returns>false when every frame is dirty or pinned.</returns>
@@ -70,7 +69,7 @@ internal sealed class BlockCache
     public void Occupy(int frame, ulong address, BlockValidator type)
     {
         _frameOf.Add(address, frame);
-        _frames[frame] = new Frame { Address = address, Type = type, IsRecent = true };
+        _frames[frame] = new Frame { Address = address, Type = type };
     }
 
     /// <summary>The block in this frame begins a new life as another type.</summary>

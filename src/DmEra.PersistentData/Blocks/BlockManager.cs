@@ -71,6 +71,7 @@ public sealed class BlockManager
         if (_cache.TryFind(address, out int frame))
         {
             Debug.Assert(!_cache.IsPinned(frame), "a block in use was allocated");
+            _cache.Touch(frame);
             _cache.ChangeType(frame, type);
         }
         else
@@ -106,9 +107,14 @@ public sealed class BlockManager
         if (_cache.TryFind(address, out int frame))
         {
             BlockValidator cachedType = _cache.TypeOf(frame);
-            if (cachedType == type) return frame;
-            throw new MetadataCorruptException(
-                address, $"is a {cachedType.Name}, not a {type.Name}", MetadataCorruption.Damaged);
+            if (cachedType != type)
+            {
+                throw new MetadataCorruptException(
+                    address, $"{cachedType.Name} where a {type.Name} should be", MetadataCorruption.Damaged);
+            }
+
+            _cache.Touch(frame);
+            return frame;
         }
 
         ThrowIfPastTheEnd(address);

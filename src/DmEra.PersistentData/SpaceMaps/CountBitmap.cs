@@ -1,0 +1,193 @@
+using System.Diagnostics;
+using System.Numerics;
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+using DmEra.Devices.Binary;
+
+namespace DmEra.PersistentData.SpaceMaps;
+
+/// <summary>
+/// One bitmap of the space map in memory: a small count, 0 to 3, for each of up to 16 320 blocks, packed as on disk.
+/// Beside every count it knows whether the block is <em>held</em>: in use by committed metadata, so that it must not be
+/// handed out even when its count has dropped to 0 since.
+/// </summary>
+internal sealed class CountBitmap
+{
+    /// <summary>The greatest small count: "this or more".</summary>
+    public const uint Many = 3;
+
+    private const int EntriesPerWord = 32;
+    private const int WordCount = BitmapHeader.EntriesPerBlock / EntriesPerWord;
+
+    // The lower bit of each of a word's two-bit entries.
+    private const ulong LowerBits = 0x5555_5555_5555_5555;
+
+    private readonly Le64[] _counts = new Le64[WordCount];
+    private readonly ulong[] _held = new ulong[WordCount];      // a held block has the lower bit of its entry set
+    private bool _holdsFreedBlocks;
+
+    /// <summary>Creates a bitmap of free blocks, which is not on disk yet.</summary>
+    public CountBitmap(int entryCount)
+    {
+        EntryCount = entryCount;
+        Available = entryCount;
+        IsChanged = true;
+    }
+
+    /// <summary>Where it is on disk, or will be; 0 when it has no place yet.</summary>
+    public ulong Address { get; private set; }
+
+    /// <summary>Blocks of the device that it covers; positions at and above have no block.</summary>
+    public int EntryCount { get; private set; }
+
+    /// <summary>Blocks with a count other than 0.</summary>
+    public int Used { get; private set; }
+
+    /// <summary>Blocks neither in use nor held.</summary>
+    public int Available { get; private set; }
+
+    /// <summary>No block at a lower position has count 0. Kept as the kernel keeps it, so it may be too low.</summary>
+    public int NoneFreeBefore { get; private set; }
+
+    /// <summary>Something in it differs from what was committed.</summary>
+    public bool IsChanged { get; private set; }
+
+    /// <summary>Its <see cref="Address"/> was allocated in the running transaction.</summary>
+    public bool IsMoved { get; private set; }
+
+    /// <summary>The small count at a position.</summary>
+    public uint this[int position]
+    {
+        get => SwapBits((uint)(_counts[position / EntriesPerWord].Value >> Shift(position)) & 3);
+        set
+        {
+            uint old = this[position];
+            if (old == value) return;
+            ref Le64 word = ref _counts[position / EntriesPerWord];
+            word = (word & ~(3UL << Shift(position))) | ((ulong)SwapBits(value) << Shift(position));
+            IsChanged = true;
+            if (old == 0) Take(position);
+            if (value == 0) Release(position);
+        }
+    }
+
+    /// <summary>Fills a bitmap with what a block on disk says.</summary>
+    /// <returns>false when it counts blocks that the device does not have.</returns>
+    public bool TryLoad(ReadOnlySpan<byte> block, IndexEntry entry)
+    {
+        MemoryMarshal.Cast<byte, Le64>(block[Unsafe.SizeOf<BitmapHeader>()..]).CopyTo(_counts);
+        Address = entry.BlockNumber;
+        IsChanged = false;
+        Used = 0;
+        for (int i = 0; i < WordCount; i++) Used += BitOperations.PopCount(InUse(i));
+        int usedInside = 0;
+        for (int i = 0; i < WordCount; i++) usedInside += BitOperations.PopCount(InUse(i) & Inside(i));
+        if (usedInside != Used) return false;
+
+        HoldWhatIsInUse([]);
+        int firstFree = FindAvailable(0);
+        NoneFreeBefore = (int)Math.Min(entry.NoneFreeBefore, (uint)(firstFree < 0 ? EntryCount : firstFree));
+        return true;
+    }
+
+    /// <summary>Writes the counts into a zeroed block.</summary>
+    public void WriteTo(Span<byte> block) =>
+        MemoryMarshal.AsBytes(_counts.AsSpan()).CopyTo(block[Unsafe.SizeOf<BitmapHeader>()..]);
+
+    /// <summary>The first block at or above a position that is neither in use nor held; -1 if there is none.</summary>
+    public int FindAvailable(int from)
+    {
+        if (Available == 0 || from >= EntryCount) return -1;
+        ulong notBelow = ulong.MaxValue << Shift(from);
+        for (int i = from / EntriesPerWord; i < WordCount; i++)
+        {
+            ulong available = ~(InUse(i) | _held[i]) & Inside(i) & notBelow;
+            if (available != 0) return (i * EntriesPerWord) + (BitOperations.TrailingZeroCount(available) / 2);
+            notBelow = ulong.MaxValue;
+        }
+
+        return -1;
+    }
+
+    /// <summary>How many counts are <see cref="Many"/>.</summary>
+    public int CountOfMany()
+    {
+        int result = 0;
+        foreach (Le64 word in _counts) result += BitOperations.PopCount(word & (word >> 1) & LowerBits);
+        return result;
+    }
+
+    /// <summary>Gives it a new place.</summary>
+    public void MoveTo(ulong address)
+    {
+        Debug.Assert(!IsMoved, "one move a transaction is enough");
+        Address = address;
+        IsMoved = true;
+    }
+
+    /// <summary>The device became longer.</summary>
+    public void ExtendTo(int entryCount)
+    {
+        Available += entryCount - EntryCount;
+        EntryCount = entryCount;
+        IsChanged = true;
+    }
+
+    /// <summary>What it counts is committed now.</summary>
+    /// <param name="keepHeld">Blocks freed since stay held: readers may still use them.</param>
+    public void Publish(bool keepHeld)
+    {
+        bool isStale = IsChanged || (_holdsFreedBlocks && !keepHeld);
+        IsChanged = false;
+        IsMoved = false;
+        if (isStale) HoldWhatIsInUse(keepHeld ? _held : []);
+    }
+
+    /// <summary>Holds what another bitmap of the same blocks held as well.</summary>
+    public void HoldAlso(CountBitmap other) => HoldWhatIsInUse(other._held);
+
+    private void HoldWhatIsInUse(ReadOnlySpan<ulong> andAlso)
+    {
+        int heldCount = 0;
+        for (int i = 0; i < WordCount; i++)
+        {
+            _held[i] = InUse(i) | (andAlso.IsEmpty ? 0 : andAlso[i]);
+            heldCount += BitOperations.PopCount(_held[i] & Inside(i));
+        }
+
+        Available = EntryCount - heldCount;
+        _holdsFreedBlocks = heldCount > Used;
+    }
+
+    private void Take(int position)
+    {
+        Used++;
+        if (!IsHeld(position)) Available--;
+        if (NoneFreeBefore == position) NoneFreeBefore++;
+    }
+
+    private void Release(int position)
+    {
+        Used--;
+        if (!IsHeld(position)) Available++;
+        NoneFreeBefore = Math.Min(NoneFreeBefore, position);
+    }
+
+    private bool IsHeld(int position) => ((_held[position / EntriesPerWord] >> Shift(position)) & 1) != 0;
+
+    /// <summary>A word's entries that are not 0, each as its lower bit.</summary>
+    private ulong InUse(int word) => (_counts[word] | (_counts[word] >> 1)) & LowerBits;
+
+    /// <summary>A word's entries that have a block, each as its lower bit.</summary>
+    private ulong Inside(int word)
+    {
+        int entries = EntryCount - (word * EntriesPerWord);
+        if (entries >= EntriesPerWord) return LowerBits;
+        return entries <= 0 ? 0 : LowerBits & ~(ulong.MaxValue << Shift(entries));
+    }
+
+    private static int Shift(int position) => position % EntriesPerWord * 2;
+
+    // On disk the higher bit of a count comes at the lower position.
+    private static uint SwapBits(uint twoBits) => (twoBits >> 1) | ((twoBits & 1) << 1);
+}

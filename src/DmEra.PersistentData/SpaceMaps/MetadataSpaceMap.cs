@@ -1,0 +1,225 @@
+using System.Diagnostics;
+using DmEra.Devices;
+using DmEra.PersistentData.Blocks;
+using DmEra.PersistentData.Transactions;
+
+namespace DmEra.PersistentData.SpaceMaps;
+
+/// <summary>
+/// The reference counts of all metadata blocks, those included that the counts themselves are stored in (kernel:
+/// dm-space-map-metadata.c). All of them are in memory; <see cref="SpaceMapStorage"/> brings them to disk when a
+/// transaction ends, so that changing a count never changes another. Belongs to the thread that owns the metadata.
+/// </summary>
+/// <remarks>A block is handed out only if it is free now and was free in the metadata last committed: the disk still
+/// needs it until the next commit. While readers have committed metadata pinned, blocks freed since are held back too.
+/// What the map needs to write itself out is kept back always, so that a full device can still commit that something
+/// was freed. When nothing else is left, the map grows with its device.</remarks>
+public sealed class MetadataSpaceMap : ISpaceMap
+{
+    private const ulong MinGrowthBlocks = (1 << 20) / BlockManager.BlockSize;
+
+    private readonly BlockManager _blocks;
+    private List<CountBitmap> _bitmaps = [];
+    private OverflowCounts _overflow = new();
+    private ulong _available;       // blocks neither in use nor held
+    private ulong _cursor;          // where the next search starts
+    private bool _isWritingOut;     // the blocks kept back are for this
+
+    internal MetadataSpaceMap(BlockManager blocks) => _blocks = blocks;
+
+    /// <inheritdoc/>
+    public ulong BlockCount { get; private set; }
+
+    /// <inheritdoc/>
+    /// <remarks>Between transactions, and with nothing pinned, it is the number that the kernel's status goes by.</remarks>
+    public ulong FreeBlocks => _available;
+
+    /// <summary>Free blocks that are kept back for writing out the map: the most it can need for that.</summary>
+    public ulong ReservedBlocks => _isWritingOut ? 0 : 1 + (ulong)_bitmaps.Count + _overflow.MaxNodesToWrite;
+
+    /// <summary>Blocks with a count other than 0.</summary>
+    internal ulong UsedBlocks
+    {
+        get
+        {
+            ulong used = 0;
+            foreach (CountBitmap bitmap in _bitmaps) used += (ulong)bitmap.Used;
+            return used;
+        }
+    }
+
+    internal IReadOnlyList<CountBitmap> Bitmaps => _bitmaps;
+
+    internal OverflowCounts Overflow => _overflow;
+
+    /// <summary>Some count differs from what was committed.</summary>
+    internal bool IsChanged
+    {
+        get
+        {
+            foreach (CountBitmap bitmap in _bitmaps)
+            {
+                if (bitmap.IsChanged) return true;
+            }
+
+            return _overflow.IsChanged;
+        }
+    }
+
+    /// <inheritdoc/>
+    public uint Count(ulong block)
+    {
+        CountBitmap bitmap = BitmapOf(block, out int position);
+        uint small = bitmap[position];
+        return small < CountBitmap.Many ? small : _overflow[block];
+    }
+
+    /// <inheritdoc/>
+    public void Inc(ulong block)
+    {
+        uint count = Count(block);
+        if (count == uint.MaxValue) throw RefCounts.TooMany(block);
+        SetCount(block, count, count + 1);
+    }
+
+    /// <inheritdoc/>
+    public void Dec(ulong block)
+    {
+        uint count = Count(block);
+        if (count == 0) throw RefCounts.BelowZero(block);
+        SetCount(block, count, count - 1);
+    }
+
+    /// <inheritdoc/>
+    /// <remarks>The device is made longer if no block is free and it can be.</remarks>
+    /// <exception cref="DeviceException">The device failed while it was made longer.</exception>
+    public ulong Allocate()
+    {
+        EnsureFree(1);
+        ulong block = FindAvailable();
+        SetCount(block, 0, 1);
+        _cursor = block + 1;
+        return block;
+    }
+
+    /// <summary>Makes sure that this many blocks can be allocated, by making the device longer if need be: for a
+    /// transaction that should not start what it cannot finish.</summary>
+    /// <exception cref="MetadataFullException">There are fewer, and the device cannot be made longer.</exception>
+    /// <exception cref="DeviceException">The device failed while it was made longer.</exception>
+    public void EnsureFree(ulong count)
+    {
+        while (FreeBlocks < count + ReservedBlocks) Grow();
+    }
+
+    /// <summary>Counts the blocks from the end up to <paramref name="blockCount"/> as well; they are free.</summary>
+    internal void ExtendTo(ulong blockCount)
+    {
+        for (int i = Math.Max(_bitmaps.Count - 1, 0); i < BitmapsFor(blockCount); i++)
+        {
+            int entryCount = EntriesIn(i, blockCount);
+            if (i == _bitmaps.Count) _bitmaps.Add(new CountBitmap(entryCount));
+            else if (_bitmaps[i].EntryCount < entryCount) _bitmaps[i].ExtendTo(entryCount);
+        }
+
+        BlockCount = blockCount;
+        CountAvailable();
+    }
+
+    /// <summary>The map is being written out and may use the blocks kept back for this, until <see cref="Publish"/>.</summary>
+    internal void BeginWriteOut() => _isWritingOut = true;
+
+    /// <summary>What it counts is committed now.</summary>
+    /// <param name="keepHeld">Blocks freed since stay held: readers may still use them.</param>
+    internal void Publish(bool keepHeld)
+    {
+        foreach (CountBitmap bitmap in _bitmaps) bitmap.Publish(keepHeld);
+        _overflow.Publish();
+        _isWritingOut = false;
+        CountAvailable();
+    }
+
+    /// <summary>Starts anew from counts read from disk.</summary>
+    /// <inheritdoc cref="Publish" path="/param"/>
+    internal void Replace(ulong blockCount, List<CountBitmap> bitmaps, OverflowCounts overflow, bool keepHeld)
+    {
+        if (keepHeld)
+        {
+            foreach ((CountBitmap bitmap, CountBitmap old) in bitmaps.Zip(_bitmaps)) bitmap.HoldAlso(old);
+        }
+
+        BlockCount = blockCount;
+        _bitmaps = bitmaps;
+        _overflow = overflow;
+        _isWritingOut = false;
+        CountAvailable();
+    }
+
+    internal static int BitmapsFor(ulong blockCount) =>
+        (int)((blockCount + BitmapHeader.EntriesPerBlock - 1) / BitmapHeader.EntriesPerBlock);
+
+    /// <summary>How many of a bitmap's entries have a block.</summary>
+    internal static int EntriesIn(int bitmap, ulong blockCount) =>
+        (int)Math.Min(BitmapHeader.EntriesPerBlock, blockCount - ((ulong)bitmap * BitmapHeader.EntriesPerBlock));
+
+    private void SetCount(ulong block, uint old, uint count)
+    {
+        CountBitmap bitmap = BitmapOf(block, out int position);
+        _available -= (ulong)bitmap.Available;
+        bitmap[position] = Math.Min(count, CountBitmap.Many);
+        _available += (ulong)bitmap.Available;
+        if (Math.Max(old, count) >= CountBitmap.Many) _overflow[block] = count;
+    }
+
+    private CountBitmap BitmapOf(ulong block, out int position)
+    {
+        if (block >= BlockCount) throw RefCounts.NoSuchBlock(block, BlockCount);
+        (ulong index, ulong entry) = Math.DivRem(block, (ulong)BitmapHeader.EntriesPerBlock);
+        position = (int)entry;
+        return _bitmaps[(int)index];
+    }
+
+    /// <summary>Searches from the cursor to the end, then from the start. There is a block to be found.</summary>
+    private ulong FindAvailable()
+    {
+        (ulong first, ulong from) = Math.DivRem(_cursor, (ulong)BitmapHeader.EntriesPerBlock);
+        for (int i = 0; i <= _bitmaps.Count; i++)
+        {
+            int index = ((int)first + i) % _bitmaps.Count;
+            int position = _bitmaps[index].FindAvailable(i == 0 ? (int)from : 0);
+            if (position >= 0) return ((ulong)index * BitmapHeader.EntriesPerBlock) + (ulong)position;
+        }
+
+        throw new UnreachableException("the number of available blocks is wrong");
+    }
+
+    /// <summary>Takes in blocks that the device has beyond the end of the map, after making some if it has none.</summary>
+    private void Grow()
+    {
+        if (_blocks.BlockCount <= BlockCount) ExtendDevice();
+        ulong blockCount = Math.Min(_blocks.BlockCount, BitmapHeader.MaxMetadataBlocks);
+        if (blockCount <= BlockCount) throw Full("and the format has no room for more");
+        ExtendTo(blockCount);
+    }
+
+    private void ExtendDevice()
+    {
+        ulong wanted = Math.Min(BlockCount + Math.Max(MinGrowthBlocks, BlockCount / 4), BitmapHeader.MaxMetadataBlocks);
+        try
+        {
+            if (!_blocks.Device.TryExtend((long)wanted * BlockManager.BlockSize)) throw Full("and the device has a fixed size");
+        }
+        catch (DeviceException fault) when (fault.Errno is Errno.ENOSPC or Errno.EDQUOT or Errno.EFBIG)
+        {
+            throw Full("and the device cannot be made longer", fault);
+        }
+    }
+
+    private MetadataFullException Full(string why, Exception? inner = null) =>
+        new($"the metadata device of {BlockCount} blocks is full, {why}", inner);
+
+    private void CountAvailable()
+    {
+        _available = 0;
+        foreach (CountBitmap bitmap in _bitmaps) _available += (ulong)bitmap.Available;
+    }
+}
