@@ -1,0 +1,34 @@
+using DmEra.Devices.Binary;
+using DmEra.PersistentData.BTrees;
+
+namespace DmEra.Tests.PersistentData.BTrees;
+
+public sealed class KeySearchTests
+{
+    [Fact]
+    public void Every_search_agrees_with_looking_at_each_key()
+    {
+        Random random = new(1);
+        for (int count = 0; count < 70; count++)
+        {
+            ulong[] keys = [.. Enumerable.Range(0, count).Select(_ => (ulong)random.Next(200)).Distinct().Order()];
+            ReadOnlySpan<Le64> fields = [.. keys.Select(key => (Le64)key)];
+            for (ulong key = 0; key < 202; key++)
+            {
+                int lowerBound = Array.FindLastIndex(keys, other => other <= key);
+                Assert.Equal(lowerBound, fields.LowerBound(key));
+                Assert.Equal(Array.IndexOf(keys, key), fields.Find(key));
+                Assert.Equal(Math.Max(lowerBound, 0), fields.ChildFor(key));
+            }
+        }
+    }
+
+    [Fact]
+    public void Keys_are_compared_as_unsigned_numbers()
+    {
+        ReadOnlySpan<Le64> keys = [0UL, 1UL, ulong.MaxValue];
+
+        Assert.Equal(1, keys.LowerBound(ulong.MaxValue - 1));
+        Assert.Equal(2, keys.Find(ulong.MaxValue));
+    }
+}
