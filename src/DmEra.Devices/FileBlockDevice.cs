@@ -17,14 +17,16 @@ public sealed class FileBlockDevice : IBlockDevice
     private readonly string _path;
     private readonly SafeFileHandle _file;
     private readonly LinuxFile.FileStatus _status;
+    private readonly bool _readsAnew;
     private long _length;
 
-    private FileBlockDevice(string path, SafeFileHandle file, LinuxFile.FileStatus status, bool writable)
+    private FileBlockDevice(string path, SafeFileHandle file, LinuxFile.FileStatus status, bool writable, bool readsAnew = false)
     {
         _path = path;
         _file = file;
         _status = status;
         IsReadOnly = !writable;
+        _readsAnew = readsAnew;
         _length = LinuxFile.Length(file);
     }
 
@@ -48,7 +50,8 @@ public sealed class FileBlockDevice : IBlockDevice
     /// <exception cref="DeviceException">Missing, not a file or block node, not permitted, or EBUSY: in use.</exception>
     public static FileBlockDevice Open(string path) => Open(path, writable: true);
 
-    /// <summary>Opens for reading; other readers are let in, writers are locked out.</summary>
+    /// <summary>Opens for reading; writers are locked out. Other readers are let in, unless it is a block node: there,
+    /// what keeps the kernel from writing keeps them out as well.</summary>
     /// <exception cref="DeviceException">Missing, not a file or block node, not permitted, or EBUSY: in use.</exception>
     public static FileBlockDevice OpenReadOnly(string path) => Open(path, writable: false);
 
@@ -58,7 +61,10 @@ public sealed class FileBlockDevice : IBlockDevice
     public static FileBlockDevice OpenShared(string path)
     {
         SafeFileHandle file = LinuxFile.Open(path, LinuxFile.OpenReadOnly);
-        return Wrap(path, file, LinuxFile.Status(file), writable: false);
+        LinuxFile.FileStatus status = LinuxFile.Status(file);
+        RequireDisk(path, file, status);
+        // A device-mapper target does not write through the page cache: what is there may be old.
+        return new FileBlockDevice(path, file, status, writable: false, readsAnew: status.IsBlockDevice);
     }
 
     /// <summary>True when both names lead to the same file or device.</summary>
@@ -67,6 +73,7 @@ public sealed class FileBlockDevice : IBlockDevice
     /// <inheritdoc/>
     public void Read(long offset, Span<byte> buffer)
     {
+        if (_readsAnew) LinuxFile.DontNeed(_file, offset, buffer.Length);
         while (!buffer.IsEmpty)
         {
             int count;
@@ -198,7 +205,7 @@ public sealed class FileBlockDevice : IBlockDevice
         try
         {
             LinuxFile.FileStatus status = LinuxFile.Status(file);
-            if (writable && status.IsBlockDevice)
+            if (status.IsBlockDevice)
             {
                 // O_EXCL keeps the kernel's own users out: mounts, device-mapper tables, swap.
                 file.Dispose();
@@ -207,7 +214,8 @@ public sealed class FileBlockDevice : IBlockDevice
 
             if (!LinuxFile.TryLock(file, exclusive: writable))
                 throw new DeviceException($"{path}: in use by another program", Errno.EBUSY);
-            return Wrap(path, file, status, writable);
+            RequireDisk(path, file, status);
+            return new FileBlockDevice(path, file, status, writable);
         }
         catch
         {
@@ -216,16 +224,11 @@ public sealed class FileBlockDevice : IBlockDevice
         }
     }
 
-    private static FileBlockDevice Wrap(
-        string path, SafeFileHandle file, LinuxFile.FileStatus status, bool writable)
+    private static void RequireDisk(string path, SafeFileHandle file, LinuxFile.FileStatus status)
     {
-        if (!status.IsRegular && !status.IsBlockDevice)
-        {
-            file.Dispose();
-            throw new DeviceException($"{path}: neither a regular file nor a block device", Errno.EINVAL);
-        }
-
-        return new FileBlockDevice(path, file, status, writable);
+        if (status.IsRegular || status.IsBlockDevice) return;
+        file.Dispose();
+        throw new DeviceException($"{path}: neither a regular file nor a block device", Errno.EINVAL);
     }
 
     private void ZeroAligned(long offset, long length, ZeroingMode mode)

@@ -24,6 +24,7 @@ internal static partial class LinuxFile
     private const int AllocateZeroRange = 0x10;
     private const int NoWait = 8;               // RWF_NOWAIT
     private const int AdviseWillNeed = 3;
+    private const int AdviseDontNeed = 4;
     private const uint BlkDiscard = 0x1277;
     private const int TypeMask = 0xF000;
     private const int TypeBlock = 0x6000;
@@ -101,6 +102,10 @@ internal static partial class LinuxFile
     /// <summary>Starts reading ahead. Whether it does is nothing to fail for.</summary>
     public static void WillNeed(SafeFileHandle file, long offset, long length) =>
         _ = posix_fadvise(file, offset, length, AdviseWillNeed);
+
+    /// <summary>Drops what the page cache has of a range, so that the next read asks the disk.</summary>
+    public static void DontNeed(SafeFileHandle file, long offset, long length) =>
+        _ = posix_fadvise(file, offset, length, AdviseDontNeed);
 
     /// <summary>Reads; the count may be short, and is 0 at the end of the file.</summary>
     public static unsafe int Read(SafeFileHandle file, Span<byte> buffer, long offset)

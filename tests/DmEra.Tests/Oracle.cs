@@ -112,6 +112,15 @@ internal static class Oracle
             _ => throw new InvalidDataException($"<{element.Name}> in a list of blocks"),
         })];
 
+    /// <summary>The blocks in a list of ranges.</summary>
+    public static IEnumerable<uint> Blocks(IEnumerable<(uint Begin, uint End)> ranges)
+    {
+        foreach ((uint begin, uint end) in ranges)
+        {
+            for (uint block = begin; block < end; block++) yield return block;
+        }
+    }
+
     private static uint Number(XElement element, string attribute) =>
         uint.Parse(element.Attribute(attribute)!.Value, NumberStyles.None);
 }

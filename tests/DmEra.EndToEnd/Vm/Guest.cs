@@ -1,0 +1,125 @@
+using System.Diagnostics;
+using System.Text;
+using DmEra.Tests;
+
+namespace DmEra.EndToEnd.Vm;
+
+/// <summary>
+/// A throw-away Linux machine with the real kernel's device mapper, in software emulation, so that it runs anywhere.
+/// It boots in some three seconds and then runs scripts, as root, with the programs that build-guest lists.
+/// Nothing of it survives but its disks.
+/// </summary>
+internal sealed class Guest : IDisposable
+{
+    private const char EndOfOutput = '\x04';
+
+    private static readonly TimeSpan BuildLimit = TimeSpan.FromMinutes(5);
+    private static readonly TimeSpan ScriptLimit = TimeSpan.FromMinutes(2);
+    private static readonly Lazy<string[]> KernelAndInitramfs = new(Build);
+
+    private readonly TempFolder _folder = new();
+    private readonly Process _machine;
+    private readonly Task<string> _complaints;
+
+    private Guest(GuestDisk[] disks)
+    {
+        List<string> arguments =
+        [
+            "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
+            "-machine", "q35", "-accel", "tcg", "-cpu", "max", "-m", "512",
+            "-kernel", KernelAndInitramfs.Value[0], "-initrd", KernelAndInitramfs.Value[1],
+            "-append", "console=ttyS0 quiet panic=-1 oops=panic mitigations=off nokaslr random.trust_cpu=on",
+            "-serial", $"file:{_folder["kernel.log"]}",
+            "-device", "virtio-serial-pci",
+            "-chardev", "stdio,id=host,signal=off", "-device", "virtserialport,chardev=host",
+        ];
+        foreach (GuestDisk disk in disks)
+        {
+            arguments.AddRange(["-blockdev", $"node-name={disk.Name},{disk.BlockNode}"]);
+            arguments.AddRange(["-device", $"virtio-blk-pci,drive={disk.Name},serial={disk.Name}"]);
+        }
+
+        _machine = Process.Start(new ProcessStartInfo(Oracle.Find("qemu-system-x86_64"), arguments)
+        {
+            UseShellExecute = false,
+            RedirectStandardInput = true,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+        })!;
+        _complaints = _machine.StandardError.ReadToEndAsync();
+    }
+
+    /// <summary>Starts a machine with these disks and waits until it takes scripts.</summary>
+    public static Guest Boot(params GuestDisk[] disks)
+    {
+        Guest guest = new(disks);
+        try
+        {
+            guest.Run("true");
+            return guest;
+        }
+        catch
+        {
+            guest.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Runs a shell script to its end; fails the test when its exit status is not 0.</summary>
+    /// <returns>What it printed, errors included, without the last line's end.</returns>
+    public string Run(string script) => string.Join('\n', Lines(script));
+
+    /// <summary>Runs a shell script; fails the test when its exit status is 0.</summary>
+    /// <returns>What it printed, errors included, without the last line's end.</returns>
+    public string RunToFailure(string script) => Run($"! ( {script}\n)");
+
+    /// <summary>Runs a shell script and hands on its lines as they come. Fails the test in the end when its exit
+    /// status is not 0. Who stops reading earlier cannot run another script, only cut the power.</summary>
+    public IEnumerable<string> Lines(string script)
+    {
+        long start = Stopwatch.GetTimestamp();
+        _machine.StandardInput.WriteLine(Convert.ToBase64String(Encoding.UTF8.GetBytes(script)));
+        _machine.StandardInput.Flush();
+        StringBuilder output = new();
+        while (true)
+        {
+            Task<string?> next = _machine.StandardOutput.ReadLineAsync();
+            if (!next.Wait(ScriptLimit - Stopwatch.GetElapsedTime(start))) throw Failure("takes too long");
+            string line = next.Result ?? throw Failure("the machine stopped");
+            int end = line.IndexOf(EndOfOutput, StringComparison.Ordinal);
+            string text = end < 0 ? line : line[..end];
+            output.AppendLine(text);
+            if (end < 0 || end > 0) yield return text;
+            if (end < 0) continue;
+            if (line[(end + 1)..] is not "0") throw Failure($"exit status {line[(end + 1)..]}");
+            yield break;
+        }
+
+        Exception Failure(string what)
+        {
+            CutPower();
+            return new InvalidOperationException(
+                $"in the guest: {what}\n{script}\n--- it printed\n{output}" +
+                $"--- kernel\n{File.ReadAllText(_folder["kernel.log"])}{_complaints.Result}");
+        }
+    }
+
+    /// <summary>Stops the machine dead. What it had sent to its disks is there, what it had not is lost.</summary>
+    public void CutPower()
+    {
+        _machine.Kill();
+        _machine.WaitForExit();
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        CutPower();
+        _machine.Dispose();
+        _folder.Dispose();
+    }
+
+    private static string[] Build() =>
+        Oracle.Run(BuildLimit, "bash", Path.Combine(AppContext.BaseDirectory, "Vm", "build-guest"))
+            .AssertSuccess().Output.Split('\n', StringSplitOptions.RemoveEmptyEntries);
+}
