@@ -179,6 +179,9 @@ public sealed class FileBlockDevice : IBlockDevice
         return true;
     }
 
+    /// <inheritdoc/>
+    public void RefreshLength() => Volatile.Write(ref _length, LinuxFile.Length(_file));
+
     /// <summary>The end of the run of data, or of the hole, that starts at <paramref name="offset"/>.</summary>
     /// <param name="offset">Bytes from the start.</param>
     /// <param name="isHole">True when the run reads as zeroes and takes no space.</param>

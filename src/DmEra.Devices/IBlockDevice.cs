@@ -53,6 +53,12 @@ public interface IBlockDevice : IDisposable
     /// <returns>false when this kind of device has a fixed size.</returns>
     /// <exception cref="DeviceException">There is no space for it: the length is as before.</exception>
     bool TryExtend(long length) => false;
+
+    /// <summary>Looks again how long the device is: somebody may have extended the file or the volume.</summary>
+    /// <exception cref="DeviceException">The device failed.</exception>
+    void RefreshLength()
+    {
+    }
 }
 
 /// <summary>How a range may be zeroed.</summary>
