@@ -55,6 +55,28 @@ public sealed class PersistentBitset(TransactionManager transactions)
         return root;
     }
 
+    /// <summary>Sets a run of bits.</summary>
+    /// <param name="root">The bitset.</param>
+    /// <param name="begin">The first one.</param>
+    /// <param name="end">The one behind the last one.</param>
+    /// <returns>Address of the new root.</returns>
+    /// <exception cref="MetadataCorruptException">There is no such bit, or a block is damaged.</exception>
+    /// <exception cref="MetadataFullException">There is no free metadata block.</exception>
+    public ulong SetRange(ulong root, uint begin, uint end)
+    {
+        for (uint bit = begin; bit < end;)
+        {
+            (uint blockIndex, uint first) = Math.DivRem(bit, BitsPerBlock);
+            uint count = Math.Min(end - bit, BitsPerBlock - first);
+            using WriteArrayBlock<Le64> block = _words.WriteBlock(ref root, blockIndex);
+            if ((first + count - 1) / BitsPerWord >= block.Values.Length) throw NoBit(root, bit + count - 1);
+            SetRun(block.Values, first, first + count);
+            bit += count;
+        }
+
+        return root;
+    }
+
     /// <summary>Reads the words from bit <paramref name="blockIndex"/> * <see cref="BitsPerBlock"/> on.</summary>
     /// <returns>To be disposed before the bitset changes.</returns>
     /// <exception cref="MetadataCorruptException">There is no such block, or it is damaged.</exception>
@@ -78,6 +100,17 @@ public sealed class PersistentBitset(TransactionManager transactions)
     /// <summary>Gives up the caller's reference to a bitset.</summary>
     /// <exception cref="MetadataCorruptException">A node of the index is damaged.</exception>
     public void Delete(ulong root) => _words.Delete(root);
+
+    private static void SetRun(Span<Le64> words, uint begin, uint end)
+    {
+        for (uint bit = begin; bit < end;)
+        {
+            uint low = bit % BitsPerWord;
+            uint count = Math.Min(end - bit, BitsPerWord - low);
+            words[(int)(bit / BitsPerWord)] |= ulong.MaxValue >> (int)(BitsPerWord - count) << (int)low;
+            bit += count;
+        }
+    }
 
     private static uint WordsFor(uint bitCount) => (uint)(((ulong)bitCount + BitsPerWord - 1) / BitsPerWord);
 
