@@ -21,7 +21,7 @@ public sealed partial class LayeringTests
     private static readonly Dictionary<string, string[]> FolderOrder = new(StringComparer.Ordinal)
     {
         ["DmEra.PersistentData"] = ["Blocks", "Transactions", "BTrees", "SpaceMaps", "Arrays", "Bitsets"],
-        ["DmEra.Target"] = ["Metadata", "History", "Mapping"],
+        ["DmEra.Target"] = ["Threads", "Metadata", "History", "Mapping"],
     };
 
     public static TheoryData<string> Projects => new(Repository.Files("src", "*.csproj"));

@@ -1,0 +1,22 @@
+namespace DmEra.Target.Threads;
+
+/// <summary>Something that will be over once; any number of threads may wait for it.</summary>
+internal sealed class Completion(IThreads threads)
+{
+    private readonly IMonitor _monitor = threads.CreateMonitor();     // guards _isOver
+    private bool _isOver;
+
+    /// <summary>Wakes all that wait. What was written before is visible to them.</summary>
+    public void Complete()
+    {
+        using MonitorHold hold = _monitor.Hold();
+        _isOver = true;
+        _monitor.PulseAll();
+    }
+
+    public void Wait()
+    {
+        using MonitorHold hold = _monitor.Hold();
+        while (!_isOver) _monitor.Wait();
+    }
+}
