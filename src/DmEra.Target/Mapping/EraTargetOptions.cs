@@ -1,3 +1,5 @@
+using DmEra.Target.Threads;
+
 namespace DmEra.Target.Mapping;
 
 /// <summary>What may be chosen beside the table; the defaults suit every device.</summary>
@@ -6,6 +8,12 @@ public sealed record EraTargetOptions
     /// <summary>Metadata blocks of 4 KiB kept in memory.</summary>
     public int CacheBlocks { get; init; } = 4096;
 
+    /// <summary>The uuid that metadata gets when it is formatted; null: a random one.</summary>
+    public Guid? Lineage { get; init; }
+
     /// <summary>Is told, a line each time and from any thread, of faults that no caller waits for.</summary>
-    public Action<string>? Log { get; init; }
+    public Action<string> Log { get; init; } = static _ => { };
+
+    /// <summary>Where the target's threads come from, and where they wait.</summary>
+    internal IThreads Threads { get; init; } = SystemThreads.Instance;
 }

@@ -1,0 +1,285 @@
+using DmEra.Devices;
+using DmEra.PersistentData.Blocks;
+using DmEra.Target.History;
+using DmEra.Target.Metadata;
+using DmEra.Target.Threads;
+
+namespace DmEra.Target.Mapping;
+
+/// <summary>What the status tells of the metadata, as of one commit.</summary>
+internal sealed record MetadataUsage(ulong UsedBlocks, ulong TotalBlocks, uint CurrentEra, ulong Snapshot);
+
+/// <summary>
+/// What is done to the metadata, one transaction each: it happens as a whole, or not at all. Belongs to the
+/// <see cref="EraWorker"/>; others may ask for <see cref="Usage"/> and <see cref="Failure"/>.
+/// </summary>
+/// <remarks>
+/// Without room a transaction is dropped, and all goes on as before it. After any other fault it may be unknown which
+/// state is on disk: the metadata is failed then, and nothing is changed until <see cref="Resume"/> has read it anew.
+/// Marks that were durable stay so either way, since bits are set in memory only after their commit.
+/// </remarks>
+internal sealed class EraTransactions
+{
+    // Array blocks digested in a transaction: 2048 blocks of the era array at most, half of the default cache.
+    private const int StepsPerCommit = 64;
+
+    private readonly EraMetadata _metadata;
+    private readonly IThreads _threads;
+    private readonly Action<string> _log;
+    private Writeset? _writeset;            // of the open era; null while suspended
+    private ulong[] _spareWords = [];       // of the era before, whose writes have drained
+    private Digestion _digestion;
+    private int _uncommittedSteps;
+    private MetadataUsage _usage;
+    private Exception? _failure;
+
+    public EraTransactions(EraMetadata metadata, IThreads threads, Action<string> log)
+    {
+        _metadata = metadata;
+        _threads = threads;
+        _log = log;
+        _usage = MeasureUsage();
+    }
+
+    private enum Digestion
+    {
+        /// <summary>There is no archived writeset.</summary>
+        Done,
+
+        /// <summary>There may be one.</summary>
+        Pending,
+
+        /// <summary>There is no room; the next commit may have made some.</summary>
+        OutOfRoom,
+
+        /// <summary>Something in its way is damaged.</summary>
+        Stopped,
+    }
+
+    /// <summary>Sizes as of the last commit.</summary>
+    public MetadataUsage Usage => Volatile.Read(ref _usage);
+
+    /// <summary>Why the metadata failed; null when it has not.</summary>
+    public Exception? Failure => Volatile.Read(ref _failure);
+
+    /// <summary>There is digestion to do.</summary>
+    public bool HasDigestion => _digestion == Digestion.Pending && _writeset != null && _failure == null;
+
+    /// <summary>Reads the metadata from its superblock on, fits it to the origin, and begins an era.</summary>
+    public Writeset Resume(uint blocks)
+    {
+        ulong[] words = new ulong[Writeset.WordCount(blocks)];
+        ulong[] spareWords = new ulong[words.Length];
+        Volatile.Write(ref _failure, null);
+        if (!TryReload()) throw new MetadataFailedException(_failure!.Message, _failure);
+        RequireAnotherEra();
+        Commit(() =>
+        {
+            _metadata.Resize(blocks);
+            _metadata.RollOver();
+        });
+        _spareWords = spareWords;
+        return Begin(words);
+    }
+
+    /// <summary>Makes the marks of a group durable. Never throws: the group learns of a fault.</summary>
+    public void Mark(MarkGroup group)
+    {
+        try
+        {
+            Writeset writeset = RequireOpen();
+            if (!group.IsMarkedIn(writeset))
+            {
+                Commit(() =>
+                {
+                    foreach (BlockRange blocks in group.Ranges) _metadata.Mark(blocks.Begin, blocks.End);
+                    _metadata.KeepRoom();
+                });
+            }
+
+            foreach (BlockRange blocks in group.Ranges) writeset.SetMarked(blocks);
+            group.Complete(failure: null);
+        }
+        catch (Exception failure)
+        {
+            group.Complete(failure);
+        }
+    }
+
+    /// <summary>Ends the era and begins the next one. All writes that entered before the last call must have left by
+    /// now.</summary>
+    public Writeset RollOver()
+    {
+        Writeset last = RequireOpen();
+        RequireAnotherEra();
+        Commit(() =>
+        {
+            _metadata.RollOver();
+            _metadata.KeepRoom();
+        });
+        ulong[] words = _spareWords;
+        Array.Clear(words);
+        _spareWords = last.Words;
+        return Begin(words);
+    }
+
+    /// <summary>Ends the era; nothing is recorded until <see cref="Resume"/>. Never throws: an era that cannot be
+    /// archived is found open, with all its marks, and archived when the device is resumed.</summary>
+    public void Archive()
+    {
+        _writeset = null;
+        _spareWords = [];
+        if (_failure != null) return;
+        try { Commit(_metadata.Archive); }
+        catch (Exception fault) { _log($"the era is left open: {fault.Message}"); }
+    }
+
+    /// <summary>Throws when a metadata snapshot cannot be taken because one is held.</summary>
+    public void RequireNoSnapshot()
+    {
+        if (_metadata.Snapshot != 0)
+            throw new EraTargetException("metadata snapshot already exists: drop it first", Errno.EINVAL);
+    }
+
+    /// <summary>Takes a metadata snapshot of all eras but the current one.</summary>
+    public void TakeSnapshot()
+    {
+        if (_uncommittedSteps > 0) Commit(NoChange);    // a snapshot must be the first thing in its transaction
+        Commit(() =>
+        {
+            _metadata.TakeSnapshot();
+            _metadata.KeepRoom();
+        });
+    }
+
+    /// <summary>Drops the metadata snapshot.</summary>
+    public void DropSnapshot()
+    {
+        RequireNotFailed();
+        if (_metadata.Snapshot == 0) throw new EraTargetException("no snap to drop: none is held", Errno.EINVAL);
+        Superblock snapshot = _metadata.ReadSnapshot();     // when this fails, nothing has been changed yet
+        Commit(() => _metadata.DropSnapshot(snapshot));
+    }
+
+    /// <summary>Digests a little, and commits now and then. Never throws: what is in the way is logged.</summary>
+    public void DigestStep()
+    {
+        if (!HasDigestion) return;
+        try
+        {
+            if (!_metadata.HasRoomToDigest && _uncommittedSteps > 0) CommitOnce(NoChange);
+            if (!_metadata.HasRoomToDigest && !_metadata.TryMakeRoomToDigest())
+            {
+                _digestion = Digestion.OutOfRoom;
+                return;
+            }
+
+            if (_metadata.DigestStep()) _uncommittedSteps++;
+            else _digestion = Digestion.Done;
+            bool isEnough = _uncommittedSteps == StepsPerCommit || !_metadata.HasRoomKept;
+            if (_uncommittedSteps > 0 && (isEnough || _digestion == Digestion.Done)) CommitOnce(NoChange);
+        }
+        catch (Exception fault)
+        {
+            StopDigestion(fault);
+        }
+    }
+
+    private static void NoChange()
+    {
+    }
+
+    private Writeset Begin(ulong[] words)
+    {
+        _digestion = Digestion.Pending;
+        return _writeset = new Writeset(_metadata.CurrentEra, words, _threads);
+    }
+
+    private Writeset RequireOpen()
+    {
+        RequireNotFailed();
+        return _writeset ?? throw new EraTargetException("the device is suspended: resume it first", Errno.EAGAIN);
+    }
+
+    /// <summary>Throws when the metadata failed.</summary>
+    public void RequireNotFailed()
+    {
+        if (_failure != null)
+            throw new MetadataFailedException($"the metadata failed earlier ({_failure.Message})", _failure);
+    }
+
+    private void RequireAnotherEra()
+    {
+        if (!_metadata.CanRollOver)
+            throw new EraTargetException("no era number is left: begin with new metadata", Errno.EOVERFLOW);
+    }
+
+    private void Commit(Action change)
+    {
+        RequireNotFailed();
+        bool sharesWithDigestion = _uncommittedSteps > 0;
+        try { CommitOnce(change); }
+        catch (MetadataFullException) when (sharesWithDigestion && _failure == null)
+        {
+            // What digestion had copied is dropped now; it may have been what was in the way.
+            CommitOnce(change);
+        }
+    }
+
+    private void CommitOnce(Action change)
+    {
+        try
+        {
+            change();
+            _metadata.Commit();
+        }
+        catch (MetadataFullException)
+        {
+            TryReload();
+            throw;
+        }
+        catch (Exception fault)
+        {
+            Fail(fault);
+            throw;
+        }
+
+        _uncommittedSteps = 0;
+        if (_digestion == Digestion.OutOfRoom) _digestion = Digestion.Pending;
+        Volatile.Write(ref _usage, MeasureUsage());
+    }
+
+    // Nothing of a failed step is on disk. Only one that could not even be dropped, or whose commit failed, is
+    // more than digestion's own trouble.
+    private void StopDigestion(Exception fault)
+    {
+        if (_failure != null) return;
+        bool isFull = fault is MetadataFullException;
+        _digestion = isFull ? Digestion.OutOfRoom : Digestion.Stopped;
+        if (!isFull) _log($"digestion stops until the next era: {fault.Message}");
+        TryReload();
+    }
+
+    /// <summary>Goes back to what is on disk.</summary>
+    private bool TryReload()
+    {
+        _uncommittedSteps = 0;
+        try { _metadata.Reload(); }
+        catch (Exception fault)
+        {
+            Fail(fault);
+            return false;
+        }
+
+        return true;
+    }
+
+    private void Fail(Exception fault)
+    {
+        Volatile.Write(ref _failure, fault);
+        _log($"the metadata failed: {fault.Message}");
+    }
+
+    private MetadataUsage MeasureUsage() =>
+        new(_metadata.UsedBlocks, _metadata.TotalBlocks, _metadata.CurrentEra, _metadata.Snapshot);
+}

@@ -1,0 +1,40 @@
+using DmEra.Devices;
+using DmEra.PersistentData.Blocks;
+
+namespace DmEra.Target.Mapping;
+
+/// <summary>Where faults of metadata and devices become error numbers, those that the kernel's target gives, and
+/// lines that say what to do.</summary>
+internal static class Faults
+{
+    public static int Errno(Exception fault) => fault switch
+    {
+        EraTargetException refusal => refusal.Errno,
+        DeviceException device => device.Errno,
+        MetadataFullException => Devices.Errno.ENOSPC,
+        MetadataCorruptException { Kind: MetadataCorruption.WrongAddress } => Devices.Errno.ENOTBLK,
+        MetadataCorruptException { Kind: MetadataCorruption.Damaged } => Devices.Errno.EILSEQ,
+        MetadataCorruptException => Devices.Errno.EINVAL,
+        OutOfMemoryException => Devices.Errno.ENOMEM,
+        _ => Devices.Errno.EIO,
+    };
+
+    /// <summary>The fault as the caller of a target sees it.</summary>
+    /// <param name="what">What failed: the kernel's text, or the file concerned.</param>
+    /// <param name="fault">Why.</param>
+    public static EraTargetException Explain(string what, Exception fault) =>
+        fault as EraTargetException
+        ?? new EraTargetException($"{what}: {fault.Message}{Remedy(fault)}", Errno(fault), fault);
+
+    private static string Remedy(Exception fault) => fault switch
+    {
+        DeviceException { Errno: Devices.Errno.ENOENT } => "; check the path, or create it",
+        DeviceException { Errno: Devices.Errno.EACCES } => "; check its permissions",
+        DeviceException { Errno: Devices.Errno.EBUSY } => "; stop the program that uses it",
+        MetadataFullException => "; drop the metadata snapshot, or give the metadata a larger device",
+        MetadataFailedException => "; suspend and resume the device to open its metadata anew",
+        MetadataCorruptException { Kind: MetadataCorruption.Unsupported } => "",
+        MetadataCorruptException => "; if this is the right file, era check tells more and era repair may mend it",
+        _ => "",
+    };
+}

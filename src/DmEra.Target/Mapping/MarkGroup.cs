@@ -1,0 +1,50 @@
+using DmEra.Devices;
+using DmEra.Target.History;
+using DmEra.Target.Threads;
+
+namespace DmEra.Target.Mapping;
+
+/// <summary>Marks that become durable, or fail, with the same commit. The worker's monitor guards it while it
+/// collects; then it is the worker's alone until it is over.</summary>
+internal sealed class MarkGroup(IThreads threads)
+{
+    private readonly Completion _completion = new(threads);
+    private readonly List<BlockRange> _ranges = [];
+    private Exception? _failure;
+
+    /// <summary>Requests that wait for this group.</summary>
+    public int Count => _ranges.Count;
+
+    /// <summary>What to mark; ranges may overlap.</summary>
+    public IReadOnlyList<BlockRange> Ranges => _ranges;
+
+    public void Add(BlockRange blocks) => _ranges.Add(blocks);
+
+    /// <summary>True when there is nothing left to do, as when an earlier group marked the same blocks.</summary>
+    public bool IsMarkedIn(Writeset writeset)
+    {
+        foreach (BlockRange blocks in _ranges)
+        {
+            if (!writeset.IsMarked(blocks)) return false;
+        }
+
+        return true;
+    }
+
+    /// <summary>Ends it for all that wait.</summary>
+    /// <param name="failure">null: the marks are durable.</param>
+    public void Complete(Exception? failure)
+    {
+        _failure = failure;
+        _completion.Complete();
+    }
+
+    /// <summary>Waits until the marks are durable.</summary>
+    /// <exception cref="DeviceException">They are not.</exception>
+    public void Wait()
+    {
+        _completion.Wait();
+        if (_failure != null)
+            throw new DeviceException($"cannot mark a block as written ({_failure.Message})", Faults.Errno(_failure));
+    }
+}
