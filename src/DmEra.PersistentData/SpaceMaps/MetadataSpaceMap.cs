@@ -31,14 +31,10 @@ public sealed class MetadataSpaceMap : ISpaceMap
     public ulong BlockCount { get; private set; }
 
     /// <inheritdoc/>
-    /// <remarks>Between transactions, and with nothing pinned, it is the number that the kernel's status goes by.</remarks>
-    public ulong FreeBlocks => _available;
+    public ulong FreeBlocks => _available - Math.Min(_available, KeptBackBlocks);
 
-    /// <summary>Free blocks that are kept back for writing out the map: the most it can need for that.</summary>
-    public ulong ReservedBlocks => _isWritingOut ? 0 : 1 + (ulong)_bitmaps.Count + _overflow.MaxNodesToWrite;
-
-    /// <summary>Blocks with a count other than 0.</summary>
-    internal ulong UsedBlocks
+    /// <summary>Blocks pointed at: what the kernel's status shows as used, between transactions.</summary>
+    public ulong UsedBlocks
     {
         get
         {
@@ -51,6 +47,9 @@ public sealed class MetadataSpaceMap : ISpaceMap
     internal IReadOnlyList<CountBitmap> Bitmaps => _bitmaps;
 
     internal OverflowCounts Overflow => _overflow;
+
+    /// <summary>The most that writing out the map can need: an index, every bitmap, the overflow tree.</summary>
+    private ulong KeptBackBlocks => _isWritingOut ? 0 : 1 + (ulong)_bitmaps.Count + _overflow.MaxNodesToWrite;
 
     /// <summary>Some count differs from what was committed.</summary>
     internal bool IsChanged
@@ -108,7 +107,7 @@ public sealed class MetadataSpaceMap : ISpaceMap
     /// <exception cref="DeviceException">The device failed while it was made longer.</exception>
     public void EnsureFree(ulong count)
     {
-        while (FreeBlocks < count + ReservedBlocks) Grow();
+        while (FreeBlocks < count) Grow();
     }
 
     /// <summary>Counts the blocks from the end up to <paramref name="blockCount"/> as well; they are free.</summary>
@@ -133,7 +132,6 @@ public sealed class MetadataSpaceMap : ISpaceMap
     internal void Publish(bool keepHeld)
     {
         foreach (CountBitmap bitmap in _bitmaps) bitmap.Publish(keepHeld);
-        _overflow.Publish();
         _isWritingOut = false;
         CountAvailable();
     }

@@ -10,7 +10,7 @@ internal sealed class OverflowCounts
     private const ulong MinEntriesPerNode = (252 / 3) - 1;
 
     private readonly Dictionary<ulong, uint> _counts = [];
-    private readonly List<ulong> _changed = [];     // may name a block more than once
+    private readonly HashSet<ulong> _changed = [];
 
     public bool IsChanged => _changed.Count > 0;
 
@@ -38,18 +38,18 @@ internal sealed class OverflowCounts
     /// <returns>Its new root.</returns>
     public ulong WriteTo(BTree<Le32> tree, ulong root)
     {
-        _changed.Sort();
-        for (int i = 0; i < _changed.Count; i++)
+        while (_changed.Count > 0)      // once, unless nodes of the tree itself are counted here by mistake
         {
-            ulong block = _changed[i];
-            if (i > 0 && block == _changed[i - 1]) continue;
-            if (_counts.TryGetValue(block, out uint count)) root = tree.Insert(root, block, count);
-            else if (tree.TryLookup(root, block, out _)) root = tree.Remove(root, block);
+            ulong[] blocks = [.. _changed];
+            _changed.Clear();
+            Array.Sort(blocks);
+            foreach (ulong block in blocks)
+            {
+                if (_counts.TryGetValue(block, out uint count)) root = tree.Insert(root, block, count);
+                else if (tree.TryLookup(root, block, out _)) root = tree.Remove(root, block);
+            }
         }
 
         return root;
     }
-
-    /// <summary>What it counts is committed now.</summary>
-    public void Publish() => _changed.Clear();
 }

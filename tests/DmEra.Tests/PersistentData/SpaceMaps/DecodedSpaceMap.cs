@@ -35,7 +35,7 @@ internal sealed class DecodedSpaceMap
         Counts = new uint[NrBlocks];
         int threes = ReadBitmaps(Block(IndexAddress, 160478));
         Assert.Equal(threes, ReadOverflow(OverflowRoot, isRoot: true));
-        Assert.Equal(nrAllocated, (ulong)Counts.Count(count => count > 0));
+        Assert.Equal(nrAllocated, (ulong)UsedBlocks.Count());
         OwnBlocks.UnionWith([0, IndexAddress]);
     }
 
@@ -90,20 +90,25 @@ internal sealed class DecodedSpaceMap
             Assert.True(OwnBlocks.Add(address), $"bitmap {address} is used twice");
 
             int used = 0;
-            for (int k = 0; k < EntriesPerBitmap; k++)
+            int firstFree = EntriesPerBitmap;
+            for (int k = EntriesPerBitmap - 1; k >= 0; k--)
             {
-                int low = (bitmap[16 + (k / 4)] >> (k % 4 * 2)) & 1;
-                int high = (bitmap[16 + (k / 4)] >> ((k % 4 * 2) + 1)) & 1;
-                uint count = (uint)((low * 2) + high);
-                if (k >= entries) Assert.Equal(0u, count);
-                if (count == 0) continue;
+                int twoBits = bitmap[16 + (k / 4)] >> (k % 4 * 2);
+                uint count = (uint)(((twoBits & 1) * 2) + ((twoBits >> 1) & 1));
+                if (count == 0)
+                {
+                    firstFree = k;
+                    continue;
+                }
+
+                Assert.True(k < entries, $"block {first + (ulong)k} is counted, but there is no such block");
                 used++;
                 if (count == 3) threes++;
                 Counts[first + (ulong)k] = count;
             }
 
+            Assert.True(noneFreeBefore <= firstFree, $"bitmap {i}: the hint is {noneFreeBefore}, not {firstFree}");
             Assert.Contains(nrFree, new[] { (uint)(EntriesPerBitmap - used), (uint)(entries - used) });
-            for (int k = 0; k < noneFreeBefore; k++) Assert.NotEqual(0u, Counts[first + (ulong)k]);
         }
 
         return threes;
