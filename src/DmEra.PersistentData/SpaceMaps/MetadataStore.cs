@@ -77,9 +77,10 @@ public sealed class MetadataStore
             Transactions.Blocks.Forget();
             using ReadBlock superblock = Transactions.Blocks.Read(SuperblockAddress, _format.Validator);
             SpaceMapRoot root = MemoryMarshal.Read<SpaceMapRoot>(superblock.Data[_format.SpaceMapRootOffsetBytes..]);
+            SpaceMapStorage.StoredCounts stored = _storage.Read(root);     // not under the lock: it reads the device
             lock (_publishing)
             {
-                _storage.Load(root, keepHeld: _pins > 0);
+                _storage.Adopt(stored, keepHeld: _pins > 0);
                 superblock.Data.CopyTo(_committed);
             }
 

@@ -20,7 +20,7 @@ internal sealed class SpaceMapStorage(TransactionManager transactions, MetadataS
     // the kernel does it. Both are met; what was found is kept.
     private bool _countsToDeviceEnd;
 
-    /// <summary>Where the counts are on disk, as of the last <see cref="WriteOut"/> or <see cref="Load"/>.</summary>
+    /// <summary>Where the counts are on disk, as of the last <see cref="WriteOut"/> or <see cref="Adopt"/>.</summary>
     public SpaceMapRoot Root => _root;
 
     /// <summary>Begins with all blocks of the device free but the superblock and the map's own.</summary>
@@ -32,11 +32,10 @@ internal sealed class SpaceMapStorage(TransactionManager transactions, MetadataS
         _root.RefCountRoot = _overflowTree.CreateEmpty();
     }
 
-    /// <summary>Fills the map with the counts on disk.</summary>
+    /// <summary>Reads the counts on disk; the map stays as it is until <see cref="Adopt"/>.</summary>
     /// <param name="root">Where they are.</param>
-    /// <param name="keepHeld">What the map held stays held: readers may still use it.</param>
     /// <exception cref="MetadataCorruptException">They are damaged, or contradict each other.</exception>
-    public void Load(SpaceMapRoot root, bool keepHeld)
+    public StoredCounts Read(SpaceMapRoot root)
     {
         ulong blockCount = root.NrBlocks;
         if (blockCount is 0 or > BitmapHeader.MaxMetadataBlocks || blockCount > _blocks.BlockCount)
@@ -46,10 +45,18 @@ internal sealed class SpaceMapStorage(TransactionManager transactions, MetadataS
 
         List<CountBitmap> bitmaps = LoadBitmaps(root, out bool countsToDeviceEnd);
         OverflowCounts overflow = LoadOverflow(root.RefCountRoot, blockCount, bitmaps);
-        map.Replace(blockCount, bitmaps, overflow, keepHeld);
-        _root = root;
-        _countsToDeviceEnd = countsToDeviceEnd;
-        CheckOwnBlocks();
+        CheckOwnBlocks(root, bitmaps);
+        return new StoredCounts(root, bitmaps, overflow, countsToDeviceEnd);
+    }
+
+    /// <summary>Fills the map with counts read from disk.</summary>
+    /// <param name="stored">What <see cref="Read"/> returned.</param>
+    /// <param name="keepHeld">What the map held stays held: readers may still use it.</param>
+    public void Adopt(StoredCounts stored, bool keepHeld)
+    {
+        map.Replace(stored.Root.NrBlocks, stored.Bitmaps, stored.Overflow, keepHeld);
+        _root = stored.Root;
+        _countsToDeviceEnd = stored.CountsToDeviceEnd;
     }
 
     /// <summary>Writes the changed counts to new places. Afterwards no count may change until the transaction is
@@ -174,20 +181,25 @@ internal sealed class SpaceMapStorage(TransactionManager transactions, MetadataS
     }
 
     /// <summary>Counts that do not even count the blocks they are in would soon be overwritten.</summary>
-    private void CheckOwnBlocks()
+    private static void CheckOwnBlocks(SpaceMapRoot root, List<CountBitmap> bitmaps)
     {
         Check(0);
-        Check(_root.BitmapRoot);
-        Check(_root.RefCountRoot);
-        foreach (CountBitmap bitmap in map.Bitmaps) Check(bitmap.Address);
+        Check(root.BitmapRoot);
+        Check(root.RefCountRoot);
+        foreach (CountBitmap bitmap in bitmaps) Check(bitmap.Address);
 
         void Check(ulong block)
         {
-            uint count = map.Count(block);
+            (ulong bitmap, ulong position) = Math.DivRem(block, (ulong)BitmapHeader.EntriesPerBlock);
+            uint count = block < root.NrBlocks ? bitmaps[(int)bitmap][(int)position] : 0;
             if (count != 1) throw Corrupt(block, $"has reference count {count}, but is pointed at once");
         }
     }
 
     private static MetadataCorruptException Corrupt(ulong block, string cause) =>
         new(block, cause, MetadataCorruption.Damaged);
+
+    /// <summary>Counts as they were read from disk.</summary>
+    internal sealed record StoredCounts(
+        SpaceMapRoot Root, List<CountBitmap> Bitmaps, OverflowCounts Overflow, bool CountsToDeviceEnd);
 }
