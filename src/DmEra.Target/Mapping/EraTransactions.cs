@@ -73,13 +73,20 @@ internal sealed class EraTransactions
         Volatile.Write(ref _failure, null);
         if (!TryReload()) throw new MetadataFailedException(_failure!.Message, _failure);
         RequireAnotherEra();
+        uint known = _metadata.NrBlocks;
+        BlockRange grown = known > 0 && known < blocks ? new BlockRange(known, blocks) : default;
         Commit(() =>
         {
             _metadata.Resize(blocks);
             _metadata.RollOver();
+
+            // They may have been part of the device before, and been written then: unknown counts as changed.
+            if (grown.Count > 0) _metadata.Mark(grown.Begin, grown.End);
         });
         _spareWords = spareWords;
-        return Begin(words);
+        Writeset writeset = Begin(words);
+        writeset.SetMarked(grown);
+        return writeset;
     }
 
     /// <summary>Makes the marks of a group durable. Never throws: the group learns of a fault.</summary>

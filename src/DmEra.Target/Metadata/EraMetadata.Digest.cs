@@ -61,7 +61,12 @@ internal sealed partial class EraMetadata
         using (WriteArrayBlock<Le32> block = _eraArray.WriteBlock(ref root, eraBlock))
         {
             Span<Le32> eras = block.Values;
-            for (; bit < end; bit = NextBit(bit + 1, end)) eras[bit - begin] = era;
+            for (; bit < end; bit = NextBit(bit + 1, end))
+            {
+                // Metadata restored from a text may know of a later write than its oldest writeset does.
+                ref Le32 last = ref eras[bit - begin];
+                if (last < era) last = era;
+            }
         }
 
         _superblock.EraArrayRoot = root;

@@ -42,6 +42,9 @@ internal sealed partial class EraMetadata
     /// <summary>The era that is open, or was archived last; 0 before the first resume.</summary>
     public uint CurrentEra => _superblock.CurrentEra;
 
+    /// <summary>Origin blocks.</summary>
+    public uint NrBlocks => _superblock.NrBlocks;
+
     /// <summary>Metadata block of the snapshot superblock; 0 when none is held.</summary>
     public ulong Snapshot => _superblock.MetadataSnap;
 
