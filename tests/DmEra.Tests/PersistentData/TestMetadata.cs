@@ -12,13 +12,11 @@ internal sealed class TestMetadata
 {
     private readonly CommittedCounts _counts;
     private byte[] _committed;
-    private byte[] _image;
 
     public TestMetadata(int blockCount = 1024, int cacheBlocks = 2 * BlockManager.MinCacheBlocks)
     {
         MemoryBlockDevice device = new(blockCount * BlockManager.BlockSize);
         _committed = device.ToArray();
-        _image = device.ToArray();
         _counts = new CommittedCounts(blockCount);
         _counts.Inc(0);     // the superblock's place
         Transactions = new TransactionManager(new BlockManager(device, cacheBlocks), _counts);
@@ -38,14 +36,15 @@ internal sealed class TestMetadata
     public void Commit()
     {
         Blocks.Flush();
-        Blocks.Device.Read(0, _image);
+        byte[] image = new byte[_committed.Length];
+        Blocks.Device.Read(0, image);
         foreach (int block in _counts.CommittedBlocks)
         {
-            if (!BlockOf(_image, block).SequenceEqual(BlockOf(_committed, block)))
+            if (!BlockOf(image, block).SequenceEqual(BlockOf(_committed, block)))
                 Assert.Fail($"block {block} is committed, and was overwritten");
         }
 
-        (_committed, _image) = (_image, _committed);
+        _committed = image;
         _counts.Commit();
         Transactions.Begin();
     }

@@ -1,0 +1,93 @@
+namespace DmEra.Simulation.Model;
+
+/// <summary>
+/// What era must be able to say of each origin block, whatever happens: the whole product as two numbers a block.
+/// </summary>
+/// <remarks>
+/// <para><b>Needed:</b> the newest era that some checkpoint, resume or status had told a client before a change of the
+/// block was handed to the origin. "Written since that era" must list the block from then on: the change may
+/// be on the disk, and a backup that began with that checkpoint may not have it.</para>
+/// <para><b>Allowed:</b> the newest era that could have been current while a request for the block was
+/// under way. A later one would be a mark for which nobody asked.</para>
+/// </remarks>
+/// <param name="blocks">Origin blocks, of the device at its longest.</param>
+/// <param name="fixedBlocks">Of these the ones that no resize cuts off. Others may count as written whenever they come
+/// back.</param>
+public sealed class EraModel(int blocks, int fixedBlocks)
+{
+    private readonly uint[] _needed = new uint[blocks];
+    private readonly uint[] _allowed = new uint[blocks];
+    private readonly int[] _underWay = new int[blocks];
+
+    /// <summary>Origin blocks.</summary>
+    public int BlockCount => _needed.Length;
+
+    /// <summary>The newest era that a client was told of.</summary>
+    public uint ToldEra { get; private set; }
+
+    /// <summary>A checkpoint, a resume or a status answered with this era.</summary>
+    public void Tell(uint era) => ToldEra = Math.Max(ToldEra, era);
+
+    /// <summary>A client asks for a change of these blocks.</summary>
+    public void Begin(int first, int end)
+    {
+        for (int block = first; block < end; block++) _underWay[block]++;
+    }
+
+    /// <summary>The request has ended, well or not; no era after <paramref name="newestEra"/> can have begun.</summary>
+    public void End(int first, int end, uint newestEra)
+    {
+        for (int block = first; block < end; block++)
+        {
+            _underWay[block]--;
+            _allowed[block] = Math.Max(_allowed[block], newestEra);
+        }
+    }
+
+    /// <summary>A change of these blocks is handed to the origin.</summary>
+    public void ReachOrigin(int first, int end)
+    {
+        for (int block = first; block < end; block++) _needed[block] = Math.Max(_needed[block], ToldEra);
+    }
+
+    /// <summary>The power went, with requests under way in eras up to <paramref name="newestEra"/>.</summary>
+    public void LosePower(uint newestEra)
+    {
+        for (int block = 0; block < _underWay.Length; block++)
+        {
+            if (_underWay[block] == 0) continue;
+            _underWay[block] = 0;
+            _allowed[block] = Math.Max(_allowed[block], newestEra);
+        }
+    }
+
+    /// <summary>What must be known of each block by now.</summary>
+    public uint[] Needed() => [.. _needed];
+
+    /// <summary>Compares with what metadata says.</summary>
+    /// <param name="lastWritten">For each block the era of its last write.</param>
+    /// <returns>What is wrong; null when nothing is.</returns>
+    public string? FindLie(ReadOnlySpan<uint> lastWritten)
+    {
+        for (int block = 0; block < lastWritten.Length; block++)
+        {
+            if (FindLostMark(block, _needed[block], lastWritten[block]) is { } lostMark) return lostMark;
+
+            if (block < fixedBlocks && _underWay[block] == 0 && lastWritten[block] > _allowed[block])
+            {
+                return $"marked without a request: block {block} counts as written in era {lastWritten[block]}, "
+                    + $"the last request for it ended by era {_allowed[block]}";
+            }
+        }
+
+        return null;
+    }
+
+    /// <summary>Compares one block with what must be known of it.</summary>
+    /// <returns>What is wrong; null when nothing is.</returns>
+    public static string? FindLostMark(int block, uint needed, uint lastWritten) =>
+        lastWritten >= needed
+            ? null
+            : $"LOST MARK: block {block} changed after a client was told of era {needed}, "
+                + $"but counts as last written in era {lastWritten}";
+}

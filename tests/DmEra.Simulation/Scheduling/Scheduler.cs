@@ -1,0 +1,140 @@
+namespace DmEra.Simulation.Scheduling;
+
+/// <summary>
+/// Runs the threads of a simulated world one at a time, and chooses from the seed which one goes on at every switch
+/// point: same seed, same run. Time is virtual, and moves only when every thread waits.
+/// </summary>
+/// <remarks>
+/// Each simulated thread is a real one, so that the product's code runs as it is; a baton keeps all but one of them
+/// parked. Only the thread that holds the baton touches any of this state, so nothing here needs a lock.
+/// </remarks>
+public sealed class Scheduler
+{
+    private readonly Random _random;
+    private readonly List<SimulatedThread> _runnable = [];
+    private readonly List<SimulatedThread> _waiting = [];
+    private readonly SemaphoreSlim _ended = new(0);
+    private Exception? _failure;
+    private bool _powerCut;
+
+    /// <summary>Creates a scheduler whose choices follow <paramref name="seed"/>.</summary>
+    public Scheduler(int seed) => _random = new Random(seed);
+
+    /// <summary>Virtual time since the start of the world.</summary>
+    public TimeSpan Now { get; private set; }
+
+    /// <summary>Choices made so far.</summary>
+    public long Switches { get; private set; }
+
+    /// <summary>True once <see cref="CutPower"/> was called.</summary>
+    public bool IsPowerCut => _powerCut;
+
+    /// <summary>Adds a thread, which runs when it is first chosen.</summary>
+    public SimulatedThread Start(string name, Action body)
+    {
+        SimulatedThread thread = new(this, name, body);
+        _runnable.Add(thread);
+        return thread;
+    }
+
+    /// <summary>Runs the world until every thread has ended.</summary>
+    /// <exception cref="SimulationException">A thread failed, or all that are left wait for ever.</exception>
+    public void Run()
+    {
+        PassBaton();
+        _ended.Wait();
+        if (_failure is not null) throw new SimulationException(_failure.Message, _failure);
+    }
+
+    /// <summary>A switch point: any thread that can run may be next, this one included.</summary>
+    public void Yield()
+    {
+        SimulatedThread self = SimulatedThread.Current;
+        _runnable.Add(self);
+        PassBaton();
+        self.AwaitBaton();
+    }
+
+    /// <summary>Waits until <see cref="WakeAll"/> is called for the same object or the time is over.</summary>
+    /// <returns>false when the time was over.</returns>
+    public bool Wait(object condition, TimeSpan timeout)
+    {
+        SimulatedThread self = SimulatedThread.Current;
+        self.WaitsFor = condition;
+        self.WakesAt = timeout == Timeout.InfiniteTimeSpan ? TimeSpan.MaxValue : Now + timeout;
+        _waiting.Add(self);
+        PassBaton();
+        self.AwaitBaton();
+        return self.WaitsFor is null;
+    }
+
+    /// <summary>Makes every thread that waits for this object able to run.</summary>
+    public void WakeAll(object condition)
+    {
+        for (int i = _waiting.Count - 1; i >= 0; i--)
+        {
+            SimulatedThread thread = _waiting[i];
+            if (!ReferenceEquals(thread.WaitsFor, condition)) continue;
+            thread.WaitsFor = null;
+            _waiting.RemoveAt(i);
+            _runnable.Add(thread);
+        }
+    }
+
+    /// <summary>Ends every thread at its next switch point, as a power cut does.</summary>
+    public void CutPower()
+    {
+        _powerCut = true;
+        _runnable.AddRange(_waiting);
+        _waiting.Clear();
+    }
+
+    internal void End(SimulatedThread thread, Exception? failure)
+    {
+        if (failure is not null and not PowerCutException && _failure is null)
+        {
+            _failure = new SimulationException($"{thread.Name}: {failure.Message}", failure);
+            CutPower();
+        }
+
+        PassBaton();
+    }
+
+    internal void ThrowIfPowerCut()
+    {
+        if (_powerCut) throw new PowerCutException();
+    }
+
+    private void PassBaton()
+    {
+        if (_runnable.Count == 0) WakeTheNextSleeper();
+        if (_runnable.Count == 0)
+        {
+            _ended.Release();
+            return;
+        }
+
+        Switches++;
+        int chosen = _random.Next(_runnable.Count);
+        SimulatedThread next = _runnable[chosen];
+        _runnable.RemoveAt(chosen);
+        next.TakeBaton();
+    }
+
+    private void WakeTheNextSleeper()
+    {
+        if (_waiting.Count == 0) return;
+        SimulatedThread first = _waiting.MinBy(thread => thread.WakesAt)!;
+        if (first.WakesAt == TimeSpan.MaxValue)
+        {
+            string names = string.Join(", ", _waiting.Select(thread => thread.Name));
+            _failure ??= new SimulationException($"deadlock: nobody will ever wake {names}");
+            CutPower();
+            return;
+        }
+
+        Now = first.WakesAt > Now ? first.WakesAt : Now;
+        _waiting.Remove(first);
+        _runnable.Add(first);
+    }
+}

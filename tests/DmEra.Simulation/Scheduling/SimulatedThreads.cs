@@ -1,0 +1,56 @@
+using DmEra.Target.Threads;
+
+namespace DmEra.Simulation.Scheduling;
+
+/// <summary>The target's threads, locks, waits and clock, all of them decided by the scheduler of a simulated world.
+/// Entering a lock is a switch point, so that races show.</summary>
+internal sealed class SimulatedThreads(Scheduler scheduler) : IThreads
+{
+    public TimeSpan Now => scheduler.Now;
+
+    public void Start(string name, Action body) => scheduler.Start(name, body);
+
+    public IMonitor CreateMonitor() => new SimulatedMonitor(scheduler);
+
+    private sealed class SimulatedMonitor(Scheduler scheduler) : IMonitor
+    {
+        private readonly object _condition = new();
+        private SimulatedThread? _holder;
+
+        public void Enter()
+        {
+            scheduler.Yield();
+            Acquire();
+        }
+
+        public void Exit()
+        {
+            _holder = null;
+            scheduler.WakeAll(this);
+        }
+
+        public void Wait() => Wait(Timeout.InfiniteTimeSpan);
+
+        public void Wait(TimeSpan limit)
+        {
+            Exit();
+            try
+            {
+                scheduler.Wait(_condition, limit);
+            }
+            finally
+            {
+                // Also when the power goes: the caller's using lets go of the lock on its way out.
+                Acquire();
+            }
+        }
+
+        public void PulseAll() => scheduler.WakeAll(_condition);
+
+        private void Acquire()
+        {
+            while (_holder is not null && !scheduler.IsPowerCut) scheduler.Wait(this, Timeout.InfiniteTimeSpan);
+            _holder = SimulatedThread.Current;
+        }
+    }
+}

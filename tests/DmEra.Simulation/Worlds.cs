@@ -1,0 +1,36 @@
+using DmEra.Simulation.Scheduling;
+
+namespace DmEra.Simulation;
+
+/// <summary>Runs worlds from seeds.</summary>
+internal static class Worlds
+{
+    private const int MostLives = 4;
+
+    /// <summary>Runs one world through a few lives.</summary>
+    /// <exception cref="SimulationException">It broke a promise; the text has the command that replays it.</exception>
+    public static void Run(int seed, Coverage coverage)
+    {
+        Random random = new(seed);
+        WorldShape shape = new()
+        {
+            Blocks = random.Next(3) == 0 ? random.Next(2, 6) : random.Next(16, 80),
+            MetadataBlocks = random.Next(26, 90),
+            MetadataCanGrow = random.Next(4) == 0,
+        };
+        World world = new(shape, coverage);
+        try
+        {
+            for (int lives = random.Next(1, MostLives + 1); lives > 0; lives--)
+            {
+                Life life = new(random.Next(), shape, world);
+                life.Run();
+                world.Restart(life.PowerOff());
+            }
+        }
+        catch (SimulationException broken)
+        {
+            throw new SimulationException($"{broken.Message}\nreplay: simulation run --seed {seed}", broken);
+        }
+    }
+}

@@ -1,0 +1,34 @@
+using DmEra.Simulation;
+using Xunit.Abstractions;
+
+namespace DmEra.Tests.Simulation;
+
+public class SimulationTests(ITestOutputHelper output)
+{
+    private const long PowerCuts = 20_000;
+
+    [Fact]
+    public void Nothing_acknowledged_is_forgotten_whenever_the_power_goes()
+    {
+        Coverage coverage = new();
+        const int seed = 1;
+        int worlds = 0;
+        while (coverage.PowerCuts < PowerCuts) Worlds.Run(seed + worlds++, coverage);
+        output.WriteLine($"{worlds} worlds from seed {seed} on, {coverage.PowerCuts} power cuts");
+        foreach ((string fault, long lives) in coverage.Faults) output.WriteLine($"{lives} lives: {fault}");
+    }
+
+    [Fact]
+    public void Same_seed_gives_the_same_run()
+    {
+        Coverage first = new(), second = new();
+        for (int seed = 1; seed <= 5; seed++)
+        {
+            Worlds.Run(seed, first);
+            Worlds.Run(seed, second);
+        }
+
+        Assert.Equal(first.PowerCuts, second.PowerCuts);
+        Assert.Equal(first.Faults, second.Faults);
+    }
+}
