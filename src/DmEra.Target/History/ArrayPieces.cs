@@ -67,9 +67,11 @@ internal ref struct ArrayPieces<TValue>
         _blocks = [];
         _blocksIndex = index;
         ulong blocksLeft = ArrayReader<TValue>.BlockCount(_end) - index;
-        Exception? fault = TryRead(index, (int)Math.Min(blocksLeft, MetadataReader.MaxRun));
-        // One bad block among many: find out whether it is this one.
-        return fault is null ? null : TryRead(index, 1);
+        int count = (int)Math.Min(blocksLeft, MetadataReader.MaxRun);
+        Exception? fault;
+        // One bad block among many: those before it are good.
+        while ((fault = TryRead(index, count)) is not null && count > 1) count /= 2;
+        return fault;
     }
 
     private Exception? TryRead(ulong index, int count)

@@ -4,6 +4,7 @@ using DmEra.Devices;
 using DmEra.Devices.Binary;
 using DmEra.PersistentData.Arrays;
 using DmEra.PersistentData.Blocks;
+using DmEra.PersistentData.BTrees;
 
 namespace DmEra.Target.History;
 
@@ -87,19 +88,20 @@ internal sealed class ArrayReader<TValue>(MetadataReader reader)
         _addresses.Clear();
         _root = root;
         _firstIndex = index;
-        TreeReader.Leaf<Le64> leaf;
+        ReadNode leaf;
         try { leaf = _index.FindLeaf<Le64>(root, index); }
         finally { LostEnd = _index.Bound; }
 
-        int at = TreeReader.LastAtMost(leaf.Keys, index);
+        int at = leaf.Keys.LowerBound(index);
         if (at < 0 || leaf.Keys[at] != index)
         {
-            if (at + 1 < leaf.Keys.Length) LostEnd = leaf.Keys[at + 1];
+            if (at + 1 < leaf.Count) LostEnd = leaf.Keys[at + 1];
             throw Damaged(_index.Path[^1], $"btree node: array block {index} is missing");
         }
 
-        for (int i = at; i < leaf.Keys.Length && leaf.Keys[i] == index + (ulong)(i - at); i++)
-            _addresses.Add(leaf.Values[i]);
+        ReadOnlySpan<Le64> addresses = leaf.Values<Le64>();
+        for (int i = at; i < leaf.Count && leaf.Keys[i] == index + (ulong)(i - at); i++)
+            _addresses.Add(addresses[i]);
     }
 
     private static MetadataCorruptException Damaged(ulong address, string cause) =>

@@ -38,6 +38,11 @@ internal static class BlockBits
         return end;
     }
 
+    /// <summary>A word with bits in a row set.</summary>
+    /// <param name="first">The first, from 0 to 63.</param>
+    /// <param name="count">How many, from 1 to 64 - <paramref name="first"/>.</param>
+    public static ulong Mask(int first, int count) => ulong.MaxValue >> (64 - count) << first;
+
     private static ulong AtLeast(ReadOnlySpan<uint> eras, uint since)
     {
         ulong word = 0;

@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using DmEra.PersistentData.Blocks;
+using DmEra.PersistentData.BTrees;
 using DmEra.Target.Metadata;
 
 namespace DmEra.Target.History;
@@ -67,8 +68,8 @@ internal sealed class CommittedState
         TreeReader tree = new(reader);
         for (ulong from = 0; from <= uint.MaxValue; from = tree.Bound)
         {
-            TreeReader.Leaf<WritesetRecord> leaf = tree.FindLeaf<WritesetRecord>(root, from);
-            for (int i = 0; i < leaf.Keys.Length; i++)
+            ReadNode leaf = tree.FindLeaf<WritesetRecord>(root, from);
+            for (int i = 0; i < leaf.Count; i++)
             {
                 if (leaf.Keys[i] > uint.MaxValue)
                 {
@@ -76,7 +77,7 @@ internal sealed class CommittedState
                         tree.Path[^1], $"btree node: era {leaf.Keys[i]} is out of range", MetadataCorruption.Damaged);
                 }
 
-                WritesetRecord value = leaf.Values[i];
+                WritesetRecord value = leaf.Values<WritesetRecord>()[i];
                 writesets.Add(new WritesetRef((uint)leaf.Keys[i].Value, value.NrBits, value.Root));
             }
         }

@@ -1,5 +1,4 @@
 using System.Runtime.CompilerServices;
-using System.Runtime.InteropServices;
 using DmEra.Devices.Binary;
 using DmEra.PersistentData.Blocks;
 using DmEra.PersistentData.BTrees;
@@ -12,8 +11,8 @@ namespace DmEra.Target.History;
 /// </summary>
 internal sealed class TreeReader(MetadataReader reader)
 {
-    // 67 entries in the emptiest node: six levels hold more than 2^32 keys.
-    private const int MaxDepth = 8;
+    /// <summary>Most levels a tree may have: with 67 entries in the emptiest node, six hold more than 2^32 keys.</summary>
+    public const int MaxDepth = 8;
 
     private readonly List<ulong> _path = new(MaxDepth);
 
@@ -24,9 +23,9 @@ internal sealed class TreeReader(MetadataReader reader)
     /// fails, the keys from the one sought up to here are out of reach.</summary>
     public ulong Bound { get; private set; }
 
-    /// <summary>Finds the leaf where <paramref name="key"/> belongs.</summary>
+    /// <summary>Finds the leaf where <paramref name="key"/> belongs; valid until the reader reads on.</summary>
     /// <exception cref="MetadataCorruptException">A node on the way is damaged.</exception>
-    public Leaf<TValue> FindLeaf<TValue>(ulong root, ulong key)
+    public ReadNode FindLeaf<TValue>(ulong root, ulong key)
         where TValue : unmanaged
     {
         ulong lower = 0;
@@ -36,79 +35,39 @@ internal sealed class TreeReader(MetadataReader reader)
         while (true)
         {
             _path.Add(address);
-            ReadOnlySpan<byte> block = reader.Read(address, BTreeNodeValidator.Instance);
-            ref readonly NodeHeader header = ref MemoryMarshal.AsRef<NodeHeader>(block);
-            ReadOnlySpan<Le64> keys = Keys(block);
-            RequireOrder(address, keys, lower, Bound);
-            if ((header.Flags & NodeHeader.LeafNode) != 0) return new Leaf<TValue>(keys, Values<TValue>(address, block));
-            if (keys.IsEmpty || _path.Count == MaxDepth)
-                throw Damaged(address, keys.IsEmpty ? "an internal node is empty" : "the tree is too deep");
-
-            int child = Math.Max(LastAtMost(keys, key), 0);
-            lower = keys[child];
-            if (child + 1 < keys.Length) Bound = keys[child + 1];
-            address = Values<Le64>(address, block)[child];
+            ReadNode node = ReadWhole<TValue>(address, lower);
+            if (node.IsLeaf) return node;
+            if (_path.Count == MaxDepth) throw Damaged(address, "the tree is too deep");
+            int child = node.Keys.ChildFor(key);
+            lower = node.Keys[child];
+            if (child + 1 < node.Count) Bound = node.Keys[child + 1];
+            address = node.Children[child];
         }
     }
 
-    /// <summary>Index of the greatest key that is not above <paramref name="key"/>; -1 when all are above.</summary>
-    public static int LastAtMost(ReadOnlySpan<Le64> keys, ulong key)
-    {
-        int low = 0;
-        int high = keys.Length;
-        while (low < high)
-        {
-            int middle = (low + high) / 2;
-            if (keys[middle] <= key) low = middle + 1;
-            else high = middle;
-        }
-
-        return low - 1;
-    }
-
-    private static ReadOnlySpan<Le64> Keys(ReadOnlySpan<byte> block)
-    {
-        int count = (int)(uint)MemoryMarshal.AsRef<NodeHeader>(block).NrEntries;
-        return MemoryMarshal.Cast<byte, Le64>(block[Unsafe.SizeOf<NodeHeader>()..])[..count];
-    }
-
-    private static ReadOnlySpan<TValue> Values<TValue>(ulong address, ReadOnlySpan<byte> block)
+    private ReadNode ReadWhole<TValue>(ulong address, ulong lower)
         where TValue : unmanaged
     {
-        ref readonly NodeHeader header = ref MemoryMarshal.AsRef<NodeHeader>(block);
-        if (header.ValueSize != Unsafe.SizeOf<TValue>())
-            throw Damaged(address, $"values of {header.ValueSize} bytes, not {Unsafe.SizeOf<TValue>()}");
-        int start = Unsafe.SizeOf<NodeHeader>() + ((int)(uint)header.MaxEntries * sizeof(ulong));
-        return MemoryMarshal.Cast<byte, TValue>(block[start..])[..(int)(uint)header.NrEntries];
-    }
-
-    private void RequireOrder(ulong address, ReadOnlySpan<Le64> keys, ulong lower, ulong bound)
-    {
-        if (keys.IsEmpty)
+        ReadOnlySpan<byte> block = reader.Read(address, BTreeNodeValidator.Instance);
+        ReadNode node = new(block);
+        if (!ReadNode.Fits<TValue>(block)) throw Damaged(address, $"not one with values of {Unsafe.SizeOf<TValue>()} bytes");
+        if (node.Count == 0)
         {
-            // Only a tree without any entry has an empty node.
-            if (_path.Count > 1) throw Damaged(address, "the node is empty");
-            return;
+            // Only a tree without any entry has an empty node: its root.
+            if (!node.IsLeaf || _path.Count > 1) throw Damaged(address, "empty");
+            return node;
         }
 
-        if (keys[0] < lower || keys[^1] >= bound) throw Damaged(address, "keys out of the parent's range");
+        ReadOnlySpan<Le64> keys = node.Keys;
+        if (keys[0] < lower || keys[^1] >= Bound) throw Damaged(address, "keys out of the parent's range");
         for (int i = 1; i < keys.Length; i++)
         {
             if (keys[i] <= keys[i - 1]) throw Damaged(address, "keys out of order");
         }
+
+        return node;
     }
 
     private static MetadataCorruptException Damaged(ulong address, string cause) =>
         new(address, $"btree node: {cause}", MetadataCorruption.Damaged);
-
-    /// <summary>The entries of a leaf; valid until the reader reads on.</summary>
-    public readonly ref struct Leaf<TValue>(ReadOnlySpan<Le64> keys, ReadOnlySpan<TValue> values)
-        where TValue : unmanaged
-    {
-        /// <summary>The keys, ascending.</summary>
-        public ReadOnlySpan<Le64> Keys { get; } = keys;
-
-        /// <summary>The value of each key.</summary>
-        public ReadOnlySpan<TValue> Values { get; } = values;
-    }
 }
