@@ -1,0 +1,16 @@
+using DmEra.Devices;
+
+namespace DmEra.Nbd;
+
+/// <summary>A device under the name by which clients ask for it.</summary>
+/// <param name="Name">At most 4096 bytes of UTF-8. A server's only export is also found under the empty name.</param>
+/// <param name="Device">Its length may change; clients learn of that when they connect anew.</param>
+/// <param name="Contexts">The metadata contexts that clients can select.</param>
+public sealed record NbdExport(string Name, IBlockDevice Device, IBlockStatusCatalog Contexts)
+{
+    /// <summary>A line for people, shown by <c>nbdinfo</c>.</summary>
+    public string? Description { get; init; }
+
+    /// <summary>Refuses everything that writes.</summary>
+    public bool IsReadOnly { get; init; }
+}

@@ -1,0 +1,147 @@
+using System.Net;
+using System.Net.Sockets;
+using System.Text;
+using DmEra.Nbd.Transmission;
+using DmEra.Nbd.Transport;
+
+namespace DmEra.Nbd;
+
+/// <summary>
+/// Serves block devices to NBD clients: fixed newstyle, simple and structured replies, metadata contexts. Every
+/// connection to an export sees the same device, so that a flush on one covers the writes of all.
+/// </summary>
+/// <remarks>All members may be called by any thread. The devices are the caller's: they must outlive the server.</remarks>
+public sealed class NbdServer : IDisposable
+{
+    private const int Backlog = 128;
+
+    private readonly object _gate = new();  // guards all below; pulsed when a connection ends
+    private readonly List<NbdListener> _listeners = [];
+    private readonly HashSet<NbdConnection> _connections = [];
+    private int _accepted;
+    private bool _isStopping;
+
+    /// <summary>Creates a server, which does not listen yet.</summary>
+    /// <exception cref="ArgumentException">No export, two of one name, or a name that is too long.</exception>
+    public NbdServer(IReadOnlyList<NbdExport> exports, NbdServerOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(exports);
+        ArgumentNullException.ThrowIfNull(options);
+        if (exports.Count == 0) throw new ArgumentException("nothing to export", nameof(exports));
+        if (exports.DistinctBy(export => export.Name, StringComparer.Ordinal).Count() < exports.Count)
+            throw new ArgumentException("two exports of one name", nameof(exports));
+        if (exports.Any(export => Encoding.UTF8.GetByteCount(export.Name) > NbdLimits.NameBytes))
+            throw new ArgumentException($"a name of more than {NbdLimits.NameBytes} bytes", nameof(exports));
+
+        Exports = exports;
+        Options = options;
+
+        // One worker a connection can be held up by a client that does not take its replies.
+        Workers = new NbdWorkers(NbdLimits.BusyWorkers + options.MaxConnections);
+    }
+
+    /// <summary>How many clients are connected.</summary>
+    public int ConnectionCount
+    {
+        get
+        {
+            lock (_gate) return _connections.Count;
+        }
+    }
+
+    internal IReadOnlyList<NbdExport> Exports { get; }
+
+    internal NbdServerOptions Options { get; }
+
+    internal NbdWorkers Workers { get; }
+
+    internal NbdBuffers Buffers { get; } = new();
+
+    /// <summary>Lets clients in at a TCP address or a Unix socket, whose file only its owner may use.</summary>
+    /// <returns>Where it listens, with the port that was chosen if the one asked for was 0.</returns>
+    /// <exception cref="IOException">Another server listens there.</exception>
+    /// <exception cref="SocketException">The address cannot be listened at.</exception>
+    public EndPoint Listen(EndPoint endPoint)
+    {
+        Socket socket = ListeningSocket.Open(endPoint, Backlog);
+        lock (_gate)
+        {
+            ObjectDisposedException.ThrowIf(_isStopping, this);
+            NbdListener listener = new(socket, ListeningSocket.PathOf(endPoint), Accept, Options.Log);
+            _listeners.Add(listener);
+            return listener.EndPoint;
+        }
+    }
+
+    /// <summary>Lets no more clients in, serves the requests that have arrived, and disconnects everybody. Returns when
+    /// all is at rest, or after <see cref="NbdServerOptions.DrainTimeout"/> whatever the clients and devices do.
+    /// </summary>
+    public void Stop()
+    {
+        NbdListener[] listeners;
+        lock (_gate)
+        {
+            _isStopping = true;
+            listeners = [.. _listeners];
+            _listeners.Clear();
+        }
+
+        foreach (NbdListener listener in listeners) listener.Stop();
+        if (!TryEnd(connection => connection.StopReceiving()) && !TryEnd(connection => connection.Abort()))
+            Options.Log.Note("stopped while the device still holds requests of clients that are gone");
+        Workers.Stop(Options.DrainTimeout);
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => Stop();
+
+    internal void Remove(NbdConnection connection)
+    {
+        lock (_gate)
+        {
+            _connections.Remove(connection);
+            Monitor.PulseAll(_gate);
+        }
+    }
+
+    private void Accept(Socket socket)
+    {
+        if (socket.ProtocolType == ProtocolType.Tcp) socket.NoDelay = true;
+        string peer = socket.RemoteEndPoint is IPEndPoint address ? $"{address}" : "unix";
+        SocketTransport transport = new(socket);
+        lock (_gate)
+        {
+            int number = ++_accepted;
+            if (_isStopping || _connections.Count >= Options.MaxConnections)
+            {
+                if (!_isStopping)
+                    Options.Log.Note($"client {number} ({peer}): turned away, {_connections.Count} are connected");
+                transport.Dispose();
+                return;
+            }
+
+            NbdConnection connection = new(this, transport, number, peer);
+            _connections.Add(connection);
+            connection.Start();
+        }
+    }
+
+    private bool TryEnd(Action<NbdConnection> end)
+    {
+        NbdConnection[] connections;
+        lock (_gate) connections = [.. _connections];
+        foreach (NbdConnection connection in connections) end(connection);
+
+        long start = Options.Time.GetTimestamp();
+        lock (_gate)
+        {
+            while (_connections.Count > 0)
+            {
+                TimeSpan left = Options.DrainTimeout - Options.Time.GetElapsedTime(start);
+                if (left <= TimeSpan.Zero || !Monitor.Wait(_gate, left)) return _connections.Count == 0;
+            }
+        }
+
+        return true;
+    }
+}

@@ -1,0 +1,230 @@
+using DmEra.Devices;
+using DmEra.Nbd.Handshake;
+using DmEra.Nbd.Protocol;
+using DmEra.Nbd.Transport;
+
+namespace DmEra.Nbd.Transmission;
+
+/// <summary>
+/// The transmission phase of one connection, as its own thread runs it: receives many requests at once, executes those
+/// which the device can do without waiting, and sends all their replies together. Everything that would wait goes to
+/// a worker, so that a slow request never holds up the ones behind it.
+/// </summary>
+internal sealed class NbdTransmission
+{
+    // Longer requests gain nothing from sharing a receive or a send with others.
+    private const int LargestInline = 256 << 10;
+
+    private readonly NbdSession _session;
+    private readonly IBlockDevice _device;
+    private readonly INbdTransport _transport;
+    private readonly Action<NbdWork> _later;
+    private readonly ConnectionLog _log;
+    private readonly NbdBuffers _buffers;
+    private readonly int _headerSize;
+    private readonly ReplyEncoder _encoder;
+    private readonly RequestExecutor _executor;
+    private readonly ReplyQueue _replies;
+    private readonly WorkSlots _slots;
+
+    // Of the connection's thread.
+    private readonly byte[] _inputBuffer;
+    private readonly RequestBuffer _input;
+    private readonly byte[] _batch;
+    private int _batchLength;
+
+    /// <summary>Prepares a connection.</summary>
+    /// <param name="session">What was negotiated.</param>
+    /// <param name="transport">The connection.</param>
+    /// <param name="later">Has <see cref="NbdWork.Run"/> called on another thread.</param>
+    /// <param name="buffers">Memory shared with other connections.</param>
+    /// <param name="log">Where faults are reported.</param>
+    public NbdTransmission(
+        NbdSession session, INbdTransport transport, Action<NbdWork> later, NbdBuffers buffers, ConnectionLog log)
+    {
+        _session = session;
+        _device = session.Export.Device;
+        _transport = transport;
+        _later = later;
+        _buffers = buffers;
+        _log = log;
+        _headerSize = NbdRequest.HeaderSize(session.Style);
+        _encoder = new ReplyEncoder(session.Style);
+        _executor = new RequestExecutor(session, _encoder);
+        _slots = new WorkSlots(this, buffers);
+        _replies = new ReplyQueue(transport, _slots.Return);
+        _inputBuffer = buffers.Rent(LargestInline + _headerSize);
+        _input = new RequestBuffer(transport, _inputBuffer);
+        _batch = buffers.Rent(LargestInline + _encoder.DataHeaderSize);
+    }
+
+    /// <summary>Serves requests until the client disconnects, then sees those under way to their end.</summary>
+    /// <exception cref="NbdProtocolException">What came was not a request.</exception>
+    public void Run()
+    {
+        try
+        {
+            while (ServeNext())
+            {
+            }
+        }
+        finally
+        {
+            _slots.AwaitAll();
+            SendBatch();
+            _buffers.Return(_inputBuffer);
+            _buffers.Return(_batch);
+        }
+    }
+
+    /// <summary>By a worker: executes a request and replies to it.</summary>
+    public void Serve(NbdWork work)
+    {
+        try
+        {
+            _executor.Execute(work);
+        }
+        catch (DeviceException fault)
+        {
+            _log.Fault(work.Request, fault);
+            work.ClearReply();
+            Span<byte> reply = work.ReserveReply(ReplyEncoder.LongestShortReply);
+            work.AddReply(_encoder.WriteError(reply, work.Request, NbdErrno.From(fault), ""));
+        }
+
+        _replies.Send(work);
+    }
+
+    /// <summary>By a worker: ends the connection because of a fault in this program.</summary>
+    public void Abandon(NbdWork work, Exception cause)
+    {
+        _log.Fault($"{work.Request.Command} failed unexpectedly", cause);
+        _transport.Abort();
+        _slots.Return(work);
+    }
+
+    private bool ServeNext()
+    {
+        if (!TryAwait(_headerSize)) return false;
+        NbdRequest request = NbdRequest.Parse(_input.Peek(_headerSize), _session.Style);
+        _input.Skip(_headerSize);
+        if (request.Command == Command.Disconnect) return false;
+        if (request.PayloadLength > NbdLimits.DiscardBytes)
+            throw new NbdProtocolException($"{request.Command} with {request.PayloadLength} bytes of payload");
+
+        Refusal refusal = RequestRules.Check(request, _session);
+        if (refusal.Error != NbdError.None)
+        {
+            _batchLength += _encoder.WriteError(ReserveShort(), request, refusal.Error, refusal.Text);
+            return TryDiscard((int)request.PayloadLength);
+        }
+
+        if (request.Length == 0 && request.Command is not (Command.Flush or Command.BlockStatus))
+            return Acknowledge(request);
+
+        return request.Command switch
+        {
+            Command.Read when request.Length <= LargestInline => ServeRead(request),
+            Command.Write when request.Length <= LargestInline && !request.IsFua => ServeWrite(request),
+            _ => ServeLater(request),
+        };
+    }
+
+    private bool ServeRead(in NbdRequest request)
+    {
+        int header = _encoder.DataHeaderSize;
+        Span<byte> reply = Reserve(header + (int)request.Length);
+        try
+        {
+            if (!_device.TryReadNow((long)request.Offset, reply[header..])) return ServeLater(request);
+        }
+        catch (DeviceException fault)
+        {
+            return Fail(request, fault);
+        }
+
+        _batchLength += _encoder.FinishRead(reply, request);
+        return true;
+    }
+
+    private bool ServeWrite(in NbdRequest request)
+    {
+        int length = (int)request.Length;
+        if (!TryAwait(length)) return false;
+        try
+        {
+            // Left in the input, the payload goes with the request.
+            if (!_device.TryWriteNow((long)request.Offset, _input.Peek(length))) return ServeLater(request);
+        }
+        catch (DeviceException fault)
+        {
+            _input.Skip(length);
+            return Fail(request, fault);
+        }
+
+        _input.Skip(length);
+        return Acknowledge(request);
+    }
+
+    private bool ServeLater(in NbdRequest request)
+    {
+        int bytes = request.Command == Command.Read
+            ? _encoder.DataHeaderSize + (int)request.Length
+            : (int)request.PayloadLength;
+        NbdWork? work = _slots.TryRent(request, bytes);
+        if (work is null)
+        {
+            SendBatch();
+            work = _slots.Rent(request, bytes);
+        }
+
+        if (!_input.TryTake(work.Payload))
+        {
+            _slots.Return(work);
+            return false;
+        }
+
+        _later(work);
+        return true;
+    }
+
+    private bool Acknowledge(in NbdRequest request)
+    {
+        _batchLength += _encoder.WriteDone(ReserveShort(), request);
+        return true;
+    }
+
+    private bool Fail(in NbdRequest request, DeviceException fault)
+    {
+        _log.Fault(request, fault);
+        _batchLength += _encoder.WriteError(ReserveShort(), request, NbdErrno.From(fault), "");
+        return true;
+    }
+
+    private bool TryAwait(int bytes)
+    {
+        if (_input.Available >= bytes) return true;
+        SendBatch();    // before anything that waits for the client
+        return _input.TryFill(bytes);
+    }
+
+    private bool TryDiscard(int bytes)
+    {
+        if (_input.Available < bytes) SendBatch();
+        return _input.TryDiscard(bytes);
+    }
+
+    private Span<byte> ReserveShort() => Reserve(ReplyEncoder.LongestShortReply);
+
+    private Span<byte> Reserve(int size)
+    {
+        if (_batchLength + size > _batch.Length) SendBatch();
+        return _batch.AsSpan(_batchLength, size);
+    }
+
+    private void SendBatch()
+    {
+        _replies.Send(_batch.AsSpan(0, _batchLength));
+        _batchLength = 0;
+    }
+}

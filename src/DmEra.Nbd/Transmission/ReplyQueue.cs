@@ -1,0 +1,104 @@
+using DmEra.Nbd.Transport;
+
+namespace DmEra.Nbd.Transmission;
+
+/// <summary>
+/// Sends the replies of one connection, one after the other. A worker that finds another thread sending leaves its
+/// reply to that one: replies that become ready together go out together, and a client that does not take its
+/// replies holds up one worker at most.
+/// </summary>
+internal sealed class ReplyQueue(INbdTransport transport, Action<NbdWork> sent)
+{
+    private const int LargestTogether = 16 << 10;
+
+    private readonly object _gate = new();  // guards the four below; pulsed when the sender leaves
+    private NbdWork? _first;
+    private NbdWork? _last;
+    private bool _isSending;
+    private bool _isBatchWaiting;
+
+    // Used by the sender.
+    private readonly byte[] _together = new byte[LargestTogether];
+    private int _togetherLength;
+
+    /// <summary>By a worker: sends a reply, or leaves it to the thread that is sending.</summary>
+    public void Send(NbdWork work)
+    {
+        lock (_gate)
+        {
+            if (_last is null) _first = work;
+            else _last.Next = work;
+            _last = work;
+            if (_isSending) return;
+            _isSending = true;
+        }
+
+        SendQueued();
+    }
+
+    /// <summary>By the connection's own thread: sends the replies that it made itself.</summary>
+    public void Send(ReadOnlySpan<byte> batch)
+    {
+        lock (_gate)
+        {
+            _isBatchWaiting = true;
+            while (_isSending) Monitor.Wait(_gate);
+            _isBatchWaiting = false;
+            _isSending = true;
+        }
+
+        if (!batch.IsEmpty) transport.TrySend(batch);
+        SendQueued();
+    }
+
+    private void SendQueued()
+    {
+        while (TryTakeQueue() is { } work)
+        {
+            for (NbdWork? next; work is not null; work = next)
+            {
+                next = work.Next;
+                SendOne(work.Reply);
+                sent(work);
+            }
+
+            SendTogether();
+        }
+    }
+
+    private NbdWork? TryTakeQueue()
+    {
+        lock (_gate)
+        {
+            NbdWork? queue = _isBatchWaiting ? null : _first;
+            if (queue is null)
+            {
+                _isSending = false;
+                Monitor.Pulse(_gate);
+                return null;
+            }
+
+            _first = _last = null;
+            return queue;
+        }
+    }
+
+    private void SendOne(ReadOnlySpan<byte> reply)
+    {
+        if (_togetherLength + reply.Length > LargestTogether) SendTogether();
+        if (reply.Length > LargestTogether)
+        {
+            transport.TrySend(reply);
+            return;
+        }
+
+        reply.CopyTo(_together.AsSpan(_togetherLength));
+        _togetherLength += reply.Length;
+    }
+
+    private void SendTogether()
+    {
+        if (_togetherLength > 0) transport.TrySend(_together.AsSpan(0, _togetherLength));
+        _togetherLength = 0;
+    }
+}
