@@ -20,6 +20,18 @@ internal struct ArrayBlockHeader
     public static int CapacityFor(int valueSize) =>
         (BlockManager.BlockSize - Unsafe.SizeOf<ArrayBlockHeader>()) / valueSize;
 
+    /// <summary>Whether a block that <see cref="ArrayBlockValidator"/> has passed is one of an array of
+    /// <typeparamref name="TValue"/>, with at least so many values.</summary>
+    public static bool Holds<TValue>(ReadOnlySpan<byte> block, int count)
+        where TValue : unmanaged
+    {
+        ref readonly ArrayBlockHeader header = ref MemoryMarshal.AsRef<ArrayBlockHeader>(block);
+        int valueSize = Unsafe.SizeOf<TValue>();
+        return header.ValueSize == valueSize
+            && header.MaxEntries == CapacityFor(valueSize)
+            && header.NrEntries >= count;
+    }
+
     /// <summary>Makes a zeroed block an array block without values.</summary>
     public static void Format<TValue>(Span<byte> block)
         where TValue : unmanaged
@@ -29,13 +41,14 @@ internal struct ArrayBlockHeader
         header.ValueSize = (uint)Unsafe.SizeOf<TValue>();
     }
 
-    /// <summary>Whether a block that <see cref="ArrayBlockValidator"/> has passed is one of an array of
-    /// <typeparamref name="TValue"/>.</summary>
-    public static bool Fits<TValue>(ReadOnlySpan<byte> block)
+    /// <summary>Makes an array block keep its first <paramref name="kept"/> values and go on with
+    /// <paramref name="value"/> up to <paramref name="count"/> values. The bytes behind them become zero.</summary>
+    public static void Refill<TValue>(Span<byte> block, int kept, int count, TValue value)
         where TValue : unmanaged
     {
-        ref readonly ArrayBlockHeader header = ref MemoryMarshal.AsRef<ArrayBlockHeader>(block);
-        int valueSize = Unsafe.SizeOf<TValue>();
-        return header.ValueSize == valueSize && header.MaxEntries == CapacityFor(valueSize);
+        Span<TValue> slots = MemoryMarshal.Cast<byte, TValue>(block[Unsafe.SizeOf<ArrayBlockHeader>()..]);
+        slots[kept..count].Fill(value);
+        slots[count..].Clear();
+        MemoryMarshal.AsRef<ArrayBlockHeader>(block).NrEntries = (uint)count;
     }
 }

@@ -37,8 +37,8 @@ public sealed class PersistentArray<TValue>(TransactionManager transactions)
     public TValue Get(ulong root, uint index)
     {
         (uint blockIndex, uint slot) = Locate(index);
-        using ReadArrayBlock<TValue> block = ReadBlock(root, blockIndex);
-        return slot < block.Values.Length ? block.Values[(int)slot] : throw NoValue(root, index);
+        using ReadArrayBlock<TValue> block = ReadBlock(root, blockIndex, (int)slot + 1);
+        return block.Values[^1];
     }
 
     /// <summary>Changes one value.</summary>
@@ -48,48 +48,39 @@ public sealed class PersistentArray<TValue>(TransactionManager transactions)
     public ulong Set(ulong root, uint index, TValue value)
     {
         (uint blockIndex, uint slot) = Locate(index);
-        using WriteArrayBlock<TValue> block = WriteBlock(ref root, blockIndex);
-        if (slot >= block.Count) throw NoValue(root, index);
-        block.Values[(int)slot] = value;
+        using WriteArrayBlock<TValue> block = WriteBlock(ref root, blockIndex, (int)slot + 1);
+        block.Values[^1] = value;
         return root;
     }
 
     /// <summary>Reads the values from <paramref name="blockIndex"/> * <see cref="EntriesPerBlock"/> on.</summary>
+    /// <param name="root">The array.</param>
+    /// <param name="blockIndex">Number of the block in the array.</param>
+    /// <param name="count">How many values are needed; they must be there.</param>
     /// <returns>To be disposed before the array changes.</returns>
-    /// <exception cref="MetadataCorruptException">There is no such block, or it is damaged.</exception>
-    public ReadArrayBlock<TValue> ReadBlock(ulong root, uint blockIndex)
+    /// <exception cref="MetadataCorruptException">There are no such values, or a block is damaged.</exception>
+    public ReadArrayBlock<TValue> ReadBlock(ulong root, uint blockIndex, int count)
     {
-        if (!_index.TryLookup(root, blockIndex, out Le64 address)) throw NoBlock(root, blockIndex);
+        if (!_index.TryLookup(root, blockIndex, out Le64 address))
+            throw Damaged(root, $"array has no block {blockIndex}");
+
         ReadBlock block = transactions.Read(address, ArrayBlockValidator.Instance);
-        if (ArrayBlockHeader.Fits<TValue>(block.Data)) return new ReadArrayBlock<TValue>(block);
+        if (ArrayBlockHeader.Holds<TValue>(block.Data, count)) return new ReadArrayBlock<TValue>(block, count);
 
         block.Dispose();
-        throw NotOfThisArray(address);
+        throw Unfit(address, count);
     }
 
     /// <summary>Gets the values from <paramref name="blockIndex"/> * <see cref="EntriesPerBlock"/> on for
     /// change.</summary>
     /// <param name="root">The array; if the block must move for the change, the root does, too.</param>
     /// <param name="blockIndex">Number of the block in the array.</param>
+    /// <param name="count">How many values are needed; they must be there.</param>
     /// <returns>To be disposed before anything else is done with the array.</returns>
-    /// <exception cref="MetadataCorruptException">There is no such block, or it is damaged.</exception>
+    /// <exception cref="MetadataCorruptException">There are no such values, or a block is damaged.</exception>
     /// <exception cref="MetadataFullException">There is no free metadata block.</exception>
-    public WriteArrayBlock<TValue> WriteBlock(ref ulong root, uint blockIndex)
-    {
-        // The block is treated as one more level of the tree. Above it everything is this transaction's own by now, and
-        // has been counted: shadowing it in its place in the leaf leaves its count right, whoever shared it.
-        using WriteBlock leaf = _index.ShadowEntry(ref root, blockIndex, out int index);
-        ref Le64 address = ref new WriteNode(leaf.Data).Values<Le64>()[index];
-        WriteBlock block = transactions.Shadow(address, ArrayBlockValidator.Instance, out _);
-        if (!ArrayBlockHeader.Fits<TValue>(block.Data))
-        {
-            block.Dispose();
-            throw NotOfThisArray(address);
-        }
-
-        address = block.Address;
-        return new WriteArrayBlock<TValue>(block);
-    }
+    public WriteArrayBlock<TValue> WriteBlock(ref ulong root, uint blockIndex, int count) =>
+        new(Shadow(ref root, blockIndex, count), count);
 
     /// <summary>Makes the array longer or shorter.</summary>
     /// <param name="root">The array.</param>
@@ -118,27 +109,24 @@ public sealed class PersistentArray<TValue>(TransactionManager transactions)
     private ulong CutTail(ulong root, uint newCount)
     {
         (uint lastBlock, uint tail) = Locate(newCount);
-        if (tail == 0) return root;
-
-        using WriteArrayBlock<TValue> block = WriteBlock(ref root, lastBlock);
-        if (block.Count < tail) throw NoValue(root, newCount - 1);
-        block.Truncate((int)tail);
-        return root;
+        return tail == 0 ? root : Refill(root, lastBlock, (int)tail, (int)tail, default);
     }
 
     private ulong Grow(ulong root, uint oldCount, uint newCount, TValue value)
     {
         (uint lastBlock, uint tail) = Locate(oldCount);
         if (tail > 0 && newCount > oldCount)
-        {
-            using WriteArrayBlock<TValue> block = WriteBlock(ref root, lastBlock);
-            if (block.Count < tail) throw NoValue(root, oldCount - 1);
-            block.Truncate((int)tail);
-            block.ExtendTo(CountIn(lastBlock, newCount), value);
-        }
+            root = Refill(root, lastBlock, (int)tail, CountIn(lastBlock, newCount), value);
 
         for (uint k = BlocksFor(oldCount); k < BlocksFor(newCount); k++)
             root = _index.Insert(root, k, CreateBlock(CountIn(k, newCount), value));
+        return root;
+    }
+
+    private ulong Refill(ulong root, uint blockIndex, int kept, int count, TValue value)
+    {
+        using WriteBlock block = Shadow(ref root, blockIndex, kept);
+        ArrayBlockHeader.Refill(block.Data, kept, count, value);
         return root;
     }
 
@@ -146,8 +134,25 @@ public sealed class PersistentArray<TValue>(TransactionManager transactions)
     {
         using WriteBlock block = transactions.NewBlock(ArrayBlockValidator.Instance);
         ArrayBlockHeader.Format<TValue>(block.Data);
-        new WriteArrayBlock<TValue>(block).ExtendTo(count, value);
+        ArrayBlockHeader.Refill(block.Data, 0, count, value);
         return block.Address;
+    }
+
+    /// <summary>Gets a block for change as if it were one more level of the index. Above it everything is this
+    /// transaction's own by then, and has been counted: so its count comes out right whoever shares it.</summary>
+    private WriteBlock Shadow(ref ulong root, uint blockIndex, int count)
+    {
+        using WriteBlock leaf = _index.ShadowEntry(ref root, blockIndex, out int slot);
+        ref Le64 address = ref new WriteNode(leaf.Data).Values<Le64>()[slot];
+        WriteBlock block = transactions.Shadow(address, ArrayBlockValidator.Instance, out _);
+        if (ArrayBlockHeader.Holds<TValue>(block.Data, count))
+        {
+            address = block.Address;
+            return block;
+        }
+
+        block.Dispose();
+        throw Unfit(address, count);
     }
 
     private (uint Block, uint Slot) Locate(uint index) => Math.DivRem(index, (uint)EntriesPerBlock);
@@ -162,14 +167,8 @@ public sealed class PersistentArray<TValue>(TransactionManager transactions)
     private int CountIn(uint blockIndex, uint count) =>
         (int)Math.Min(count - (blockIndex * (uint)EntriesPerBlock), (uint)EntriesPerBlock);
 
-    private static MetadataCorruptException NoValue(ulong root, uint index) =>
-        Damaged(root, $"array has no value {index}");
-
-    private static MetadataCorruptException NoBlock(ulong root, uint blockIndex) =>
-        Damaged(root, $"array has no block {blockIndex}");
-
-    private static MetadataCorruptException NotOfThisArray(ulong address) =>
-        Damaged(address, $"array block whose values are not of {Unsafe.SizeOf<TValue>()} bytes");
+    private static MetadataCorruptException Unfit(ulong address, int count) =>
+        Damaged(address, $"array block does not hold {count} values of {Unsafe.SizeOf<TValue>()} bytes");
 
     private static MetadataCorruptException Damaged(ulong block, string cause) =>
         new(block, cause, MetadataCorruption.Damaged);

@@ -112,14 +112,22 @@ public sealed partial class BTree<TValue>(TransactionManager transactions, IRefC
     /// <param name="nextLeaf">A key that leads to the following leaf; 0 behind the last one.</param>
     private ReadBlock ReadLeaf(ulong root, ulong key, out ulong nextLeaf)
     {
+        ulong lowest = 0;
         nextLeaf = 0;
         ReadBlock block = Read(root);
         for (int depth = 1; depth <= MaxDepth; depth++)
         {
             var node = new ReadNode(block.Data);
+            if (!node.Keys.LieWithin(lowest, nextLeaf))
+            {
+                block.Dispose();
+                throw Damaged(block.Address, "btree node has keys that its parent says are elsewhere");
+            }
+
             if (node.IsLeaf) return block;
 
             int index = node.Keys.ChildFor(key);
+            lowest = node.Keys[index];
             if (index + 1 < node.Count) nextLeaf = node.Keys[index + 1];
             ulong child = node.Children[index];
             block.Dispose();

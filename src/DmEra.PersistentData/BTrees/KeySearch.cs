@@ -2,7 +2,7 @@ using DmEra.Devices.Binary;
 
 namespace DmEra.PersistentData.BTrees;
 
-/// <summary>Binary search over the ascending keys of a node.</summary>
+/// <summary>Questions to the ascending keys of a node.</summary>
 internal static class KeySearch
 {
     /// <summary>Index of the greatest key that is not above <paramref name="key"/>; -1 if all are (kernel:
@@ -13,7 +13,9 @@ internal static class KeySearch
         for (int length = keys.Length; length > 1;)
         {
             int half = length / 2;
-            if (keys[low + half] <= key) low += half;
+
+            // No if: the processor would guess wrong every other time, which makes the search three times slower.
+            low += half * (keys[low + half] <= key ? 1 : 0);
             length -= half;
         }
 
@@ -30,4 +32,9 @@ internal static class KeySearch
     /// <summary>Index of the child of an internal node behind which <paramref name="key"/> is, if it is anywhere: below
     /// all keys, the first one.</summary>
     public static int ChildFor(this ReadOnlySpan<Le64> keys, ulong key) => Math.Max(keys.LowerBound(key), 0);
+
+    /// <summary>Whether no key is below <paramref name="from"/>, nor at or above <paramref name="to"/>, where 0 means
+    /// without end.</summary>
+    public static bool LieWithin(this ReadOnlySpan<Le64> keys, ulong from, ulong to) =>
+        keys.IsEmpty || (keys[0] >= from && (to == 0 || keys[^1] < to));
 }

@@ -8,8 +8,7 @@ namespace DmEra.PersistentData.Bitsets;
 /// <summary>
 /// Copy-on-write bitsets: arrays of 64-bit words, bit b in word b / 64, counted from the word's lowest bit (kernel:
 /// dm-bitset.c). The object has no state of its own, not even the one word that the kernel's caches: bits are set
-/// an array block at a time. Bits behind the end in the last word are kept zero. Roots and lengths are handled as
-/// in <see cref="PersistentArray{TValue}"/>.
+/// in their array block at once. Roots and lengths are handled as in <see cref="PersistentArray{TValue}"/>.
 /// </summary>
 /// <param name="transactions">Where the blocks are.</param>
 public sealed class PersistentBitset(TransactionManager transactions)
@@ -22,38 +21,15 @@ public sealed class PersistentBitset(TransactionManager transactions)
     public static uint BitsPerBlock { get; } = (uint)ArrayBlockHeader.CapacityFor(sizeof(ulong)) * BitsPerWord;
 
     /// <summary>Makes a bitset with no bit set.</summary>
+    /// <param name="bitCount">Its length. It never changes.</param>
     /// <returns>Address of the root. The caller owns the reference.</returns>
     /// <exception cref="MetadataFullException">There is no free metadata block.</exception>
-    public ulong CreateEmpty(uint bitCount) => Resize(_words.CreateEmpty(), 0, bitCount);
+    public ulong CreateEmpty(uint bitCount) =>
+        _words.Resize(_words.CreateEmpty(), 0, (uint)WordsFor(bitCount), 0);
 
     /// <summary>Whether a bit is set.</summary>
     /// <exception cref="MetadataCorruptException">There is no such bit, or a block is damaged.</exception>
     public bool Test(ulong root, uint bit) => ((_words.Get(root, bit / BitsPerWord) >> (int)bit) & 1) != 0;
-
-    /// <summary>Sets bits.</summary>
-    /// <param name="root">The bitset.</param>
-    /// <param name="ascendingBits">Which ones; in order, so that each array block is fetched only once.</param>
-    /// <returns>Address of the new root.</returns>
-    /// <exception cref="MetadataCorruptException">There is no such bit, or a block is damaged.</exception>
-    /// <exception cref="MetadataFullException">There is no free metadata block.</exception>
-    public ulong SetBits(ulong root, ReadOnlySpan<uint> ascendingBits)
-    {
-        for (int i = 0; i < ascendingBits.Length;)
-        {
-            uint blockIndex = ascendingBits[i] / BitsPerBlock;
-            using WriteArrayBlock<Le64> block = _words.WriteBlock(ref root, blockIndex);
-            Span<Le64> words = block.Values;
-            for (; i < ascendingBits.Length && ascendingBits[i] / BitsPerBlock == blockIndex; i++)
-            {
-                uint bit = ascendingBits[i];
-                int word = (int)(bit % BitsPerBlock / BitsPerWord);
-                if (word >= words.Length) throw NoBit(root, bit);
-                words[word] |= 1UL << (int)bit;
-            }
-        }
-
-        return root;
-    }
 
     /// <summary>Sets a run of bits.</summary>
     /// <param name="root">The bitset.</param>
@@ -68,8 +44,7 @@ public sealed class PersistentBitset(TransactionManager transactions)
         {
             (uint blockIndex, uint first) = Math.DivRem(bit, BitsPerBlock);
             uint count = Math.Min(end - bit, BitsPerBlock - first);
-            using WriteArrayBlock<Le64> block = _words.WriteBlock(ref root, blockIndex);
-            if ((first + count - 1) / BitsPerWord >= block.Values.Length) throw NoBit(root, bit + count - 1);
+            using WriteArrayBlock<Le64> block = _words.WriteBlock(ref root, blockIndex, WordsFor(first + count));
             SetRun(block.Values, first, first + count);
             bit += count;
         }
@@ -78,24 +53,14 @@ public sealed class PersistentBitset(TransactionManager transactions)
     }
 
     /// <summary>Reads the words from bit <paramref name="blockIndex"/> * <see cref="BitsPerBlock"/> on.</summary>
+    /// <param name="root">The bitset.</param>
+    /// <param name="blockIndex">Number of the array block in the bitset.</param>
+    /// <param name="bitCount">How many bits are needed; they must be there. Bits behind them in the last word may be
+    /// anything.</param>
     /// <returns>To be disposed before the bitset changes.</returns>
-    /// <exception cref="MetadataCorruptException">There is no such block, or it is damaged.</exception>
-    public ReadArrayBlock<Le64> ReadBlock(ulong root, uint blockIndex) => _words.ReadBlock(root, blockIndex);
-
-    /// <summary>Makes a bitset longer, by bits that are not set, or shorter.</summary>
-    /// <returns>Address of the new root.</returns>
-    /// <exception cref="MetadataCorruptException">A block is missing or damaged.</exception>
-    /// <exception cref="MetadataFullException">There is no free metadata block.</exception>
-    public ulong Resize(ulong root, uint oldBitCount, uint newBitCount)
-    {
-        root = _words.Resize(root, WordsFor(oldBitCount), WordsFor(newBitCount), 0);
-        if (newBitCount >= oldBitCount || newBitCount % BitsPerWord == 0) return root;
-
-        // The last word would otherwise show its old bits when the bitset grows again.
-        ulong kept = (1UL << (int)newBitCount) - 1;
-        uint lastWord = newBitCount / BitsPerWord;
-        return _words.Set(root, lastWord, _words.Get(root, lastWord) & kept);
-    }
+    /// <exception cref="MetadataCorruptException">There are no such bits, or a block is damaged.</exception>
+    public ReadArrayBlock<Le64> ReadBlock(ulong root, uint blockIndex, uint bitCount) =>
+        _words.ReadBlock(root, blockIndex, WordsFor(bitCount));
 
     /// <summary>Gives up the caller's reference to a bitset.</summary>
     /// <exception cref="MetadataCorruptException">A node of the index is damaged.</exception>
@@ -112,8 +77,5 @@ public sealed class PersistentBitset(TransactionManager transactions)
         }
     }
 
-    private static uint WordsFor(uint bitCount) => (uint)(((ulong)bitCount + BitsPerWord - 1) / BitsPerWord);
-
-    private static MetadataCorruptException NoBit(ulong root, uint bit) =>
-        new(root, $"bitset has no bit {bit}", MetadataCorruption.Damaged);
+    private static int WordsFor(uint bitCount) => (int)(((ulong)bitCount + BitsPerWord - 1) / BitsPerWord);
 }

@@ -35,7 +35,7 @@ internal sealed partial class EraMetadata
         }
 
         uint end = Math.Min(bits - first, PersistentBitset.BitsPerBlock);
-        ReadDigestWords(writeset.Root);
+        ReadDigestWords(writeset.Root, end);
         for (uint begin = 0; begin < end; begin += (uint)_eraArray.EntriesPerBlock)
             DigestInto(first + begin, (int)begin, (int)Math.Min(end, begin + (uint)_eraArray.EntriesPerBlock), (uint)era);
         _digestBlock++;
@@ -44,9 +44,9 @@ internal sealed partial class EraMetadata
 
     private void ResetDigest() => _digestEra = ulong.MaxValue;
 
-    private void ReadDigestWords(ulong root)
+    private void ReadDigestWords(ulong root, uint bitCount)
     {
-        using ReadArrayBlock<Le64> block = _bitsets.ReadBlock(root, _digestBlock);
+        using ReadArrayBlock<Le64> block = _bitsets.ReadBlock(root, _digestBlock, bitCount);
         Array.Clear(_digestWords);
         for (int i = 0; i < block.Values.Length; i++) _digestWords[i] = block.Values[i];
     }
@@ -58,7 +58,7 @@ internal sealed partial class EraMetadata
         if (bit == end) return;
         uint eraBlock = firstBlock / (uint)_eraArray.EntriesPerBlock;
         ulong root = _superblock.EraArrayRoot;
-        using (WriteArrayBlock<Le32> block = _eraArray.WriteBlock(ref root, eraBlock))
+        using (WriteArrayBlock<Le32> block = _eraArray.WriteBlock(ref root, eraBlock, end - begin))
         {
             Span<Le32> eras = block.Values;
             for (; bit < end; bit = NextBit(bit + 1, end))

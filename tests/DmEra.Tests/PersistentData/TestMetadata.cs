@@ -12,11 +12,13 @@ internal sealed class TestMetadata
 {
     private readonly CommittedCounts _counts;
     private byte[] _committed;
+    private byte[] _image;
 
     public TestMetadata(int blockCount = 1024, int cacheBlocks = 2 * BlockManager.MinCacheBlocks)
     {
         MemoryBlockDevice device = new(blockCount * BlockManager.BlockSize);
         _committed = device.ToArray();
+        _image = device.ToArray();
         _counts = new CommittedCounts(blockCount);
         _counts.Inc(0);     // the superblock's place
         Transactions = new TransactionManager(new BlockManager(device, cacheBlocks), _counts);
@@ -36,15 +38,14 @@ internal sealed class TestMetadata
     public void Commit()
     {
         Blocks.Flush();
-        byte[] image = new byte[_committed.Length];
-        Blocks.Device.Read(0, image);
+        Blocks.Device.Read(0, _image);
         foreach (int block in _counts.CommittedBlocks)
         {
-            if (!BlockOf(image, block).SequenceEqual(BlockOf(_committed, block)))
+            if (!BlockOf(_image, block).SequenceEqual(BlockOf(_committed, block)))
                 Assert.Fail($"block {block} is committed, and was overwritten");
         }
 
-        _committed = image;
+        (_committed, _image) = (_image, _committed);
         _counts.Commit();
         Transactions.Begin();
     }

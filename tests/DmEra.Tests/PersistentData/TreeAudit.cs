@@ -69,7 +69,7 @@ internal sealed class TreeAudit(byte[] image)
         int count = (int)U32(node, 16);
         Assert.Equal(isLeaf ? 2u : 1u, U32(node, 4));
         Assert.Equal(address, U64(node, 8));
-        Assert.InRange(count, isRoot ? (isLeaf ? 0 : 2) : capacity / 3, capacity);
+        Assert.InRange(count, isRoot ? (isLeaf ? 0 : 1) : capacity / 3, capacity);
         Assert.Equal(((uint)capacity, (uint)valueSize), (U32(node, 20), U32(node, 24)));
         AssertZero(node.AsSpan((32 + (8 * count))..valuesStart));
         AssertZero(node.AsSpan(valuesStart + (valueSize * count)));
