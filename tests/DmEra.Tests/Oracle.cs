@@ -34,14 +34,12 @@ internal static class Oracle
         ["fio"] = "fio",
         ["mkfs.ext4"] = "e2fsprogs",
         ["mkfs.xfs"] = "xfsprogs",
-        ["mount"] = "mount",
         ["nbdcopy"] = "libnbd-bin",
         ["nbdinfo"] = "libnbd-bin",
-        ["nbdsh"] = "python3-libnbd",
+        ["python3"] = "python3-libnbd",
         ["qemu-img"] = "qemu-utils",
         ["qemu-io"] = "qemu-utils",
         ["qemu-system-x86_64"] = "qemu-system-x86",
-        ["umount"] = "mount",
         ["zstd"] = "zstd",
     };
 
@@ -72,17 +70,19 @@ internal static class Oracle
         return new ProgramResult(command, process.ExitCode, output.Result, error.Result);
     }
 
+    /// <summary>Runs Python scripts in the shell of libnbd, one behind the other.</summary>
+    /// <param name="uri">What <c>h</c> is connected to.</param>
+    /// <param name="scripts">They see each other's variables.</param>
+    /// <remarks>Not by the name nbdsh, which takes the first Python in the path.</remarks>
+    public static ProgramResult NbdShell(string uri, params string[] scripts) => Run(
+        "/usr/bin/python3", ["-m", "nbd", "-u", uri, .. scripts.SelectMany(script => new[] { "-c", script })]);
+
     /// <summary>The path of a program.</summary>
     public static string Find(string program)
     {
-        if (program.Contains('/', StringComparison.Ordinal)) return program;
         string? path = Folders.Select(folder => Path.Combine(folder, program)).FirstOrDefault(File.Exists);
-        if (path is null)
-        {
-            string package = Packages.GetValueOrDefault(program, program);
-            Assert.Fail($"{program} is missing: apt-get install {package}");
-        }
-
+        string name = Path.GetFileName(program);
+        if (path is null) Assert.Fail($"{program} is missing: apt-get install {Packages.GetValueOrDefault(name, name)}");
         return path;
     }
 

@@ -1,0 +1,74 @@
+using DmEra.EndToEnd.Vm;
+using DmEra.Tests;
+
+namespace DmEra.EndToEnd.Kernel;
+
+/// <summary>Metadata passes from our target to the kernel's and back: the other side goes on where it was left, and
+/// in the end every mark is there, and no other.</summary>
+public sealed class HandoverTests : IDisposable
+{
+    private readonly TempFolder _folder = new();
+    private readonly WriteLog _log = new();
+    private readonly string _metadata;
+    private readonly string _origin;
+
+    public HandoverTests()
+    {
+        _metadata = _folder.Sparse("meta", 16 << 20);
+        _origin = _folder.Sparse("origin", Histories.OriginBytes);
+    }
+
+    public static TheoryData<string> Names => Histories.Names;
+
+    [Theory, MemberData(nameof(Names))]
+    public void The_kernel_goes_on_where_we_left(string history)
+    {
+        using (OurEra ours = new(_metadata, _origin, _log, Histories.BlockCount)) Histories.Play(history, ours);
+        _log.AssertIsIn(_metadata);
+
+        using Guest guest = BootGuest();
+        GoOn(new KernelEra(guest, _log, _log.BlockCount));
+        guest.CutPower();
+        _log.AssertIsIn(_metadata);
+    }
+
+    [Theory, MemberData(nameof(Names))]
+    public void We_go_on_where_the_kernel_left(string history)
+    {
+        using (Guest guest = BootGuest())
+        {
+            KernelEra kernel = new(guest, _log, Histories.BlockCount);
+            Histories.Play(history, kernel);
+            kernel.Remove();
+        }
+
+        _log.AssertIsIn(_metadata);
+
+        using OurEra ours = new(_metadata, _origin, _log, _log.BlockCount);
+        GoOn(ours);
+        _log.AssertIsIn(_metadata);
+    }
+
+    public void Dispose() => _folder.Dispose();
+
+    private Guest BootGuest() => Guest.Boot(GuestDisk.File("meta", _metadata), GuestDisk.File("origin", _origin));
+
+    private static void GoOn(EraRun run)
+    {
+        Assert.Equal(run.Log.Era, run.Status.CurrentEra);
+        run.Write(3, 100, 998);
+        run.Checkpoint();
+        if (run.Status.MetadataSnapshot != 0) run.DropMetadataSnapshot();
+        run.Write(4, 200);
+        run.TakeMetadataSnapshot();
+        run.Write(5, 300);
+        run.Checkpoint();
+        Assert.NotEqual(0u, run.Status.MetadataSnapshot);
+        run.DropMetadataSnapshot();
+        run.Write(6);
+        run.Reload(run.Log.BlockCount + 100);
+        run.Write(run.Log.BlockCount - 1);
+        Assert.Equal(run.Log.Era, run.Status.CurrentEra);
+        run.Remove();
+    }
+}
