@@ -85,14 +85,10 @@ internal sealed class BlockCache
         _frames[frame].Pins--;
     }
 
-    /// <summary>Empties every frame, dirty ones too.</summary>
+    /// <summary>Empties every frame, dirty and pinned ones too.</summary>
     public void Clear()
     {
-        foreach (ref readonly Frame frame in _frames.AsSpan())
-        {
-            if (frame.Pins > 0) throw new InvalidOperationException($"block {frame.Address} is still leased");
-        }
-
+        Debug.Assert(!Array.Exists(_frames, frame => frame.Pins > 0), "a block is still leased");
         _frameOf.Clear();
         Array.Clear(_frames);
     }

@@ -95,7 +95,7 @@ public sealed class BlockManager
         Device.Flush();
     }
 
-    /// <summary>Drops everything cached, changed blocks too. No lease may be held.</summary>
+    /// <summary>Drops everything cached, changed blocks too. No lease may be used any more.</summary>
     public void Forget()
     {
         _cache.Clear();

@@ -44,7 +44,7 @@ public sealed class MetadataSpaceMap : ISpaceMap
         }
     }
 
-    internal IReadOnlyList<CountBitmap> Bitmaps => _bitmaps;
+    internal List<CountBitmap> Bitmaps => _bitmaps;
 
     internal OverflowCounts Overflow => _overflow;
 
@@ -190,9 +190,11 @@ public sealed class MetadataSpaceMap : ISpaceMap
         throw new UnreachableException("the number of available blocks is wrong");
     }
 
-    /// <summary>Takes in blocks that the device has beyond the end of the map, after making some if it has none.</summary>
+    /// <summary>Takes in blocks that the device has beyond the end of the map: somebody may have extended it, or else it is
+    /// extended now.</summary>
     private void Grow()
     {
+        _blocks.Device.RefreshLength();
         if (_blocks.BlockCount <= BlockCount) ExtendDevice();
         ulong blockCount = Math.Min(_blocks.BlockCount, BitmapHeader.MaxMetadataBlocks);
         if (blockCount <= BlockCount) throw Full("and the format has no room for more");

@@ -111,22 +111,23 @@ public sealed class MetadataStore
 
             WriteSuperblock(fill);
             Transactions.Blocks.Flush();
+
+            // Only now: what the old superblock led to can be used anew, and nothing may be changed in place.
+            Publish();
+            Transactions.Begin();
         }
         catch (Exception fault)
         {
             Transactions.Fail(fault);
             throw;
         }
-
-        // Only now: the blocks that the old superblock needed can be used anew, and none may be changed in place.
-        Publish();
-        Transactions.Begin();
     }
 
     /// <summary>Holds the metadata last committed for a reader: until <see cref="Unpin"/>, none of its blocks is
     /// used anew, whatever is committed meanwhile. From any thread.</summary>
-    /// <param name="superblock">4096 bytes that receive the superblock of that state. The reader reads the
-    /// blocks that it leads to through a block manager of its own.</param>
+    /// <remarks>The reader reads the blocks through a block manager of its own. It should be quick: what is freed while
+    /// any reader is there stays in use until a commit finds none.</remarks>
+    /// <param name="superblock">4096 bytes that receive the superblock of that state; zeroes before the first commit.</param>
     public void Pin(Span<byte> superblock)
     {
         lock (_publishing)

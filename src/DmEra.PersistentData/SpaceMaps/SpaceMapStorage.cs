@@ -146,7 +146,8 @@ internal sealed class SpaceMapStorage(TransactionManager transactions, MetadataS
                 throw Corrupt(entry.BlockNumber, "space map bitmap counts blocks past the end of the device");
             bitmaps.Add(bitmap);
             used += (ulong)bitmap.Used;
-            countsToDeviceEnd = entry.NrFree == bitmap.EntryCount - bitmap.Used;
+            countsToDeviceEnd = bitmap.EntryCount < BitmapHeader.EntriesPerBlock
+                && entry.NrFree == bitmap.EntryCount - bitmap.Used;     // in the end that of the last bitmap
         }
 
         if (used != root.NrAllocated)

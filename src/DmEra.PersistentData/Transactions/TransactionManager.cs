@@ -27,9 +27,7 @@ public sealed class TransactionManager(BlockManager blocks, ISpaceMap spaceMap)
     public WriteBlock NewBlock(BlockValidator type)
     {
         ThrowIfFailed();
-        ulong address = SpaceMap.Allocate();
-        _shadows.Add(address);
-        return Blocks.WriteZeroed(address, type);
+        return AddBlock(SpaceMap.Allocate(), type);
     }
 
     /// <summary>Makes a block changeable: itself if nothing committed and nobody else sees it, else a copy, which takes over
@@ -48,8 +46,9 @@ public sealed class TransactionManager(BlockManager blocks, ISpaceMap spaceMap)
         if (!incChildren && _shadows.Contains(address)) return Blocks.Write(address, type);
 
         using ReadBlock original = Blocks.Read(address, type);
-        WriteBlock copy = NewBlock(type);
+        ulong copyAddress = SpaceMap.Allocate();    // before the original, too, may be free
         SpaceMap.Dec(address);
+        WriteBlock copy = AddBlock(copyAddress, type);
         original.Data.CopyTo(copy.Data);
         return copy;
     }
@@ -88,6 +87,13 @@ public sealed class TransactionManager(BlockManager blocks, ISpaceMap spaceMap)
     internal void ThrowIfFailed()
     {
         if (_fault is not null)
-            throw new MetadataFailedException("an earlier commit of the metadata failed", _fault);
+            throw new MetadataFailedException("the metadata failed and must be opened anew", _fault);
+    }
+
+    /// <summary>A block's life in the running transaction begins.</summary>
+    private WriteBlock AddBlock(ulong address, BlockValidator type)
+    {
+        _shadows.Add(address);
+        return Blocks.WriteZeroed(address, type);
     }
 }

@@ -79,13 +79,6 @@ public sealed class BlockManagerTests : IDisposable
     }
 
     [Fact]
-    public void Forgetting_a_leased_block_is_refused()
-    {
-        using WriteBlock block = _blocks.WriteZeroed(7, TestBlockValidator.Apple);
-        Assert.Throws<InvalidOperationException>(_blocks.Forget);
-    }
-
-    [Fact]
     public void Flushing_a_block_that_is_being_changed_is_refused()
     {
         using WriteBlock block = _blocks.WriteZeroed(7, TestBlockValidator.Apple);

@@ -25,6 +25,9 @@ internal sealed class RecordingDevice(ulong blockCount) : IBlockDevice
     /// <summary>Error number of an extension past <see cref="Capacity"/>; null: the device has a fixed size.</summary>
     public int? CapacityErrno { get; set; }
 
+    /// <summary>Blocks that <see cref="RefreshLength"/> finds; null: as many as before.</summary>
+    public ulong? LengthWhenLookedAtAgain { get; set; }
+
     /// <summary>Extensions so far, each as the length in blocks.</summary>
     public List<ulong> Extensions { get; } = [];
 
@@ -35,6 +38,15 @@ internal sealed class RecordingDevice(ulong blockCount) : IBlockDevice
     public ulong BlockCount { get; set; } = blockCount;
 
     public long Length => (long)BlockCount * BlockSize;
+
+    /// <summary>A device with this content.</summary>
+    public static RecordingDevice With(byte[] content)
+    {
+        RecordingDevice device = new((ulong)content.Length / BlockSize);
+        for (int i = 0; i < content.Length / BlockSize; i++)
+            device[(ulong)i] = content[(i * BlockSize)..((i + 1) * BlockSize)];
+        return device;
+    }
 
     /// <summary>Another device with what this one holds now.</summary>
     public RecordingDevice Copy() => new(BlockCount) { _blocks = new(_blocks), Capacity = Capacity };
@@ -82,6 +94,8 @@ internal sealed class RecordingDevice(ulong blockCount) : IBlockDevice
         Extensions.Add(wanted);
         return true;
     }
+
+    public void RefreshLength() => BlockCount = LengthWhenLookedAtAgain ?? BlockCount;
 
     public void Dispose()
     {

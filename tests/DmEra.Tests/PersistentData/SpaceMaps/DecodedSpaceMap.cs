@@ -20,10 +20,10 @@ internal sealed class DecodedSpaceMap
 
     private readonly RecordingDevice _device;
 
-    public DecodedSpaceMap(RecordingDevice device)
+    public DecodedSpaceMap(RecordingDevice device, uint superblockSalt = TestSuperblock.Salt)
     {
         _device = device;
-        byte[] superblock = Block(0, TestSuperblock.Salt);
+        byte[] superblock = Block(0, superblockSalt);
         ReadOnlySpan<byte> root = superblock.AsSpan(TestSuperblock.SpaceMapRootOffset, 128);
         NrBlocks = U64(root, 0);
         ulong nrAllocated = U64(root, 8);

@@ -220,6 +220,16 @@ public sealed class MetadataSpaceMapTests : IDisposable
     }
 
     [Fact]
+    public void Device_that_becomes_longer_while_in_use_is_used_when_it_is_full()
+    {
+        AllocateAll();
+        _device.LengthWhenLookedAtAgain = 100;
+        Map.Allocate();
+        Assert.Equal(100ul, Map.BlockCount);
+        Commit();
+    }
+
+    [Fact]
     public void Full_device_of_fixed_size_says_so()
     {
         MetadataFullException fault = Assert.Throws<MetadataFullException>(() => Map.EnsureFree(64));

@@ -97,6 +97,7 @@ public sealed class TransactionManagerTests
         _transactions.Begin();
         _transactions.Dec(block);
         Assert.Throws<MetadataCorruptException>(() => Shadow(block, 6, out _));
+        _transactions.Blocks.Forget();      // no lease was left behind
     }
 
     [Fact]
