@@ -13,10 +13,9 @@ namespace DmEra.PersistentData.Arrays;
 /// the old. The length is not stored with the array: its owner keeps it.
 /// </summary>
 /// <remarks>
-/// The kernel leaves a stray block behind the end when it shrinks an array to a multiple of the block's capacity
-/// with the tail being all that goes. Nothing here looks behind the end, and <see cref="Resize"/> removes such a block.
-/// An operation that throws leaves a transaction that must be rolled back. Belongs to the thread that owns the
-/// metadata.
+/// When the kernel shrinks an array to whole blocks, and only the rest in the last block goes, it leaves that block
+/// in the index. Nothing here looks behind the end, and <see cref="Resize"/> removes such a block. An operation
+/// that throws leaves a transaction that must be rolled back. Belongs to the thread that owns the metadata.
 /// </remarks>
 /// <typeparam name="TValue">A packed struct that refers to no metadata block.</typeparam>
 /// <param name="transactions">Where the blocks are.</param>

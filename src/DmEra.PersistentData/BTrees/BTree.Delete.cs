@@ -12,8 +12,8 @@ public sealed partial class BTree<TValue>
         Stack<ulong> pending = new([root]);
         while (pending.TryPop(out ulong address))
         {
-            // A node that others share lives on, and with it all that is below. Every node is opened at most once, when
-            // its last reference goes: so this ends even if the tree leads in a circle.
+            // A node that others share lives on, and with it all that is below. Every node is opened at most once,
+            // when its last reference goes: so this ends even if the tree leads in a circle.
             if (transactions.Count(address) == 1) GiveUpChildren(address, pending);
             transactions.Dec(address);
         }

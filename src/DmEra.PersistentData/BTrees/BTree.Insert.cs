@@ -9,7 +9,7 @@ public sealed partial class BTree<TValue>
     private const int WorthwhileFree = 8;
 
     /// <summary>Inserts a key, or overwrites its value. The tree takes over the caller's reference to what the new
-    /// value keeps alive, and gives up that of the value overwritten; if the two are equal, no count changes.</summary>
+    /// value keeps alive, and gives up what the old one kept alive; if the two are equal, no count changes.</summary>
     /// <returns>Address of the new root.</returns>
     /// <exception cref="MetadataCorruptException">A node on the way is damaged.</exception>
     /// <exception cref="MetadataFullException">There is no free metadata block.</exception>
@@ -34,9 +34,9 @@ public sealed partial class BTree<TValue>
     /// <summary>
     /// Puts a node over a full root, which can then be split like any other node.
     /// <code>
-    ///                         [a]
-    ///   [a b c d]   ----->     |
-    ///                      [a b c d]
+    ///                            [a]
+    ///                 ----->      |
+    ///  [a b c d]              [a b c d]
     /// </code>
     /// </summary>
     private ulong AddLevel(ulong root)
@@ -61,16 +61,14 @@ public sealed partial class BTree<TValue>
     {
         using ReadBlock block = Read(address);
         var node = new ReadNode(block.Data);
-        if (node.Count < node.Capacity) return true;
-        return node.IsLeaf && node.Keys.Find(key) >= 0;
+        return node.Count < node.Capacity || (node.IsLeaf && node.Keys.Find(key) >= 0);
     }
 
     /// <summary>
-    /// Makes room for one entry in a full child, and leaves it to the keys in the parent to tell where that now is.
-    /// Entries go to a sibling if one has room; else two full ones are split into three, which leaves them fuller than
-    /// a split into halves would. At either end of the parent the child is split by itself: keys inserted in
-    /// order always arrive there, and the emptier half of it is just where they will go. A shared sibling is left alone,
-    /// since it would have to be copied first.
+    /// Makes room for one entry in a full child; the keys in the parent then tell where it is. Entries go to a
+    /// sibling if one has room; else two full ones are split into three, which leaves them fuller than a split into
+    /// halves would. At either end of the parent the child is split by itself: keys inserted in order always arrive
+    /// there. A shared sibling is left alone, since it would have to be copied first.
     /// </summary>
     private void MakeRoom(WriteNode parent, int index)
     {
@@ -100,9 +98,9 @@ public sealed partial class BTree<TValue>
 
     /// <summary>
     /// <code>
-    ///      [a]                 [a    c]
-    ///       |       ----->    /        \
-    ///   [a b c d]        [a b . .]  [c d . .]
+    ///     [a]                   [a   c]
+    ///      |         ----->    /       \
+    ///  [a b c d]          [a b . .] [c d . .]
     /// </code>
     /// </summary>
     private void SplitOneIntoTwo(WriteNode parent, int index)
@@ -117,9 +115,9 @@ public sealed partial class BTree<TValue>
 
     /// <summary>
     /// <code>
-    ///       [a      e]                    [a    c      f]
-    ///      /          \        ----->     /     |       \
-    ///   [a b c d]  [e f g h]        [a b . .] [c d e .] [f g h .]
+    ///       [a   e]                     [a   c   f]
+    ///      /       \       ----->      /      |      \
+    /// [a b c d] [e f g h]       [a b . .] [c d e .] [f g h .]
     /// </code>
     /// </summary>
     private void SplitTwoIntoThree(WriteNode parent, int leftIndex)

@@ -40,7 +40,7 @@ public sealed partial class BTree<TValue>
         return node.Count > node.MinCount;
     }
 
-    /// <summary>Whether two siblings are better merged: shared out evenly, not both would have one to spare.</summary>
+    /// <summary>Whether to merge two siblings: evened out, not both would have an entry to spare.</summary>
     private bool FitInOne(ulong leftAddress, ulong rightAddress)
     {
         using ReadBlock leftBlock = Read(leftAddress);
@@ -51,9 +51,9 @@ public sealed partial class BTree<TValue>
 
     /// <summary>
     /// <code>
-    ///      [a    c    e]                   [a     e]
-    ///     /      |     \        ----->     /       \
-    ///  [a b . .] [c . . .] ..         [a b c .]     ..
+    ///        [a   c]                   [a]
+    ///       /       \      ----->       |
+    ///  [a b . .] [c . . .]          [a b c .]
     /// </code>
     /// </summary>
     private void Merge(WriteNode parent, int leftIndex)
@@ -68,14 +68,14 @@ public sealed partial class BTree<TValue>
     }
 
     /// <summary>
-    /// Takes away roots with a single child, which then is the root. Both are already this transaction's own, and the
-    /// reference of the old root to the child becomes the caller's. So nothing below has to be counted, even where
-    /// the tree shared these nodes before. (The kernel copies the child into the root, and before its fix of 2026 forgot
-    /// to count the references of a shared child, which then are there twice.)
+    /// Takes away roots with a single child, which then is the root. Both are this transaction's own by now, and the
+    /// old root's reference to the child becomes the caller's: so nothing below has to be counted, whoever shared
+    /// these nodes before. (The kernel copies the child into the root, and before its fix of 2026 forgot that
+    /// what a shared child points at is then pointed at twice.)
     /// <code>
-    ///      [a]
-    ///       |       ----->    [a b c]
-    ///    [a b c]
+    ///     [a]
+    ///      |        ----->
+    ///  [a b c .]              [a b c .]
     /// </code>
     /// </summary>
     private ulong DropLevels(ulong root)

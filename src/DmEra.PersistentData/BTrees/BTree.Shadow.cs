@@ -4,14 +4,6 @@ namespace DmEra.PersistentData.BTrees;
 
 public sealed partial class BTree<TValue>
 {
-    /// <summary>What is about to happen to an entry, and so what the nodes on the way to it must be fit for.</summary>
-    private enum Change
-    {
-        Insert,
-        Update,
-        Remove,
-    }
-
     /// <summary>Gets the leaf with an entry, for changing the value in place: counting what it keeps alive is up to
     /// the caller.</summary>
     /// <param name="root">Moves if the leaf does.</param>
@@ -103,9 +95,9 @@ public sealed partial class BTree<TValue>
     /// <summary>
     /// Evens out two neighbours.
     /// <code>
-    ///        [a    c]                     [a     e]
-    ///       /       \         ----->     /        \
-    ///   [a b . .] [c d e f g]       [a b c d .] [e f g . .]
+    ///        [a   b]                    [a   c]
+    ///       /       \      ----->      /       \
+    ///  [a . . .] [b c d .]        [a b . .] [c d . .]
     /// </code>
     /// </summary>
     private void EvenOut(WriteNode parent, int leftIndex)
@@ -125,5 +117,13 @@ public sealed partial class BTree<TValue>
         bool areInOrder = left.Count == 0 || right.Count == 0 || left.Keys[^1] < right.Keys[0];
         if (left.IsLeaf != right.IsLeaf || !areInOrder)
             throw Damaged(rightBlock.Address, $"btree node is no right sibling of node {leftBlock.Address}");
+    }
+
+    /// <summary>What is about to happen to an entry, and so what the nodes on the way must be fit for.</summary>
+    private enum Change
+    {
+        Insert,
+        Update,
+        Remove,
     }
 }

@@ -10,11 +10,11 @@ namespace DmEra.PersistentData.BTrees;
 /// return the address of the new root, which takes over the caller's reference to the old one.
 /// </summary>
 /// <remarks>
-/// Every change is one loop down from the root: shadow a node, make the child on the way fit for what is to come (room
-/// for one more entry, or one to spare), step into it. So nothing ever has to be carried back up, and references count
-/// right by themselves: what a shared node points to is counted up when the node is copied, before it is looked at.
-/// An operation that throws leaves a transaction that must be rolled back. Belongs to the thread that owns the
-/// metadata.
+/// Every change is one loop down from the root: shadow a node, make the child on the way fit for what is to come
+/// (room for one more entry, or one to spare), step into it. So nothing ever has to be carried back up, and the
+/// reference counts come out right by themselves: what a shared node points at is counted up when the node is
+/// copied, before any of it is followed. An operation that throws leaves a transaction that must be rolled back.
+/// Belongs to the thread that owns the metadata.
 /// </remarks>
 /// <typeparam name="TValue">A packed struct, as it lies in the leaves.</typeparam>
 /// <param name="transactions">Where the nodes are.</param>

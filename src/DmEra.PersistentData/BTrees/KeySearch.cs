@@ -29,8 +29,8 @@ internal static class KeySearch
         return index >= 0 && keys[index] == key ? index : -1;
     }
 
-    /// <summary>Index of the child of an internal node behind which <paramref name="key"/> is, if it is anywhere: below
-    /// all keys, the first one.</summary>
+    /// <summary>Index of the child of an internal node below which <paramref name="key"/> is, if it is anywhere: the
+    /// first one, if it is below all keys.</summary>
     public static int ChildFor(this ReadOnlySpan<Le64> keys, ulong key) => Math.Max(keys.LowerBound(key), 0);
 
     /// <summary>Whether no key is below <paramref name="from"/>, nor at or above <paramref name="to"/>, where 0 means

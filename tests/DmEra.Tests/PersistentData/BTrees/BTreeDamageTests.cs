@@ -9,7 +9,7 @@ namespace DmEra.Tests.PersistentData.BTrees;
 /// hang.</summary>
 public sealed class BTreeDamageTests
 {
-    private readonly TestMetadata _metadata = new();
+    private readonly TestMetadata _metadata = new(blockCount: 256);
     private readonly BTree<Le64> _tree;
 
     public BTreeDamageTests() => _tree = new BTree<Le64>(_metadata.Transactions, new NoReferences<Le64>());

@@ -7,7 +7,7 @@ namespace DmEra.Tests.PersistentData.BTrees;
 /// <summary>Random operations on trees with all kinds of values, side by side with sorted dictionaries.</summary>
 public sealed class BTreeModelTests
 {
-    public static TheoryData<int> AllSeeds => Seeds.For(25);
+    public static TheoryData<int> AllSeeds => Seeds.For(15);
 
     [Theory, MemberData(nameof(AllSeeds))]
     public void Tree_of_32_bit_numbers_behaves_like_a_dictionary(int seed) =>
