@@ -79,10 +79,11 @@ internal sealed class CountBitmap
         Address = entry.BlockNumber;
         IsChanged = false;
         Used = 0;
-        for (int i = 0; i < WordCount; i++) Used += BitOperations.PopCount(InUse(i));
-        int usedInside = 0;
-        for (int i = 0; i < WordCount; i++) usedInside += BitOperations.PopCount(InUse(i) & Inside(i));
-        if (usedInside != Used) return false;
+        for (int i = 0; i < WordCount; i++)
+        {
+            if ((InUse(i) & ~Inside(i)) != 0) return false;
+            Used += BitOperations.PopCount(InUse(i));
+        }
 
         HoldWhatIsInUse([]);
         int firstFree = FindAvailable(0);

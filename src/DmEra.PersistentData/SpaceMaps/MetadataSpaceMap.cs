@@ -159,6 +159,14 @@ public sealed class MetadataSpaceMap : ISpaceMap
     internal static int EntriesIn(int bitmap, ulong blockCount) =>
         (int)Math.Min(BitmapHeader.EntriesPerBlock, blockCount - ((ulong)bitmap * BitmapHeader.EntriesPerBlock));
 
+    /// <summary>Which bitmap counts a block, and where in it.</summary>
+    internal static int IndexOf(ulong block, out int position)
+    {
+        (ulong bitmap, ulong remainder) = Math.DivRem(block, (ulong)BitmapHeader.EntriesPerBlock);
+        position = (int)remainder;
+        return (int)bitmap;
+    }
+
     private void SetCount(ulong block, uint old, uint count)
     {
         CountBitmap bitmap = BitmapOf(block, out int position);
@@ -171,19 +179,17 @@ public sealed class MetadataSpaceMap : ISpaceMap
     private CountBitmap BitmapOf(ulong block, out int position)
     {
         if (block >= BlockCount) throw RefCounts.NoSuchBlock(block, BlockCount);
-        (ulong index, ulong entry) = Math.DivRem(block, (ulong)BitmapHeader.EntriesPerBlock);
-        position = (int)entry;
-        return _bitmaps[(int)index];
+        return _bitmaps[IndexOf(block, out position)];
     }
 
     /// <summary>Searches from the cursor to the end, then from the start. There is a block to be found.</summary>
     private ulong FindAvailable()
     {
-        (ulong first, ulong from) = Math.DivRem(_cursor, (ulong)BitmapHeader.EntriesPerBlock);
+        int first = IndexOf(_cursor, out int from);
         for (int i = 0; i <= _bitmaps.Count; i++)
         {
-            int index = ((int)first + i) % _bitmaps.Count;
-            int position = _bitmaps[index].FindAvailable(i == 0 ? (int)from : 0);
+            int index = (first + i) % _bitmaps.Count;
+            int position = _bitmaps[index].FindAvailable(i == 0 ? from : 0);
             if (position >= 0) return ((ulong)index * BitmapHeader.EntriesPerBlock) + (ulong)position;
         }
 

@@ -4,7 +4,7 @@ using DmEra.PersistentData.Transactions;
 
 namespace DmEra.PersistentData.SpaceMaps;
 
-/// <summary>Fills in a superblock: all of it but the root of the space map, and but the checksum.</summary>
+/// <summary>Fills in a superblock: all of it but the root of the space map, its own address and its checksum.</summary>
 /// <param name="superblock">4096 zeroes.</param>
 public delegate void FillSuperblock(Span<byte> superblock);
 

@@ -136,7 +136,6 @@ internal sealed class SpaceMapStorage(TransactionManager transactions, MetadataS
         ref readonly IndexBlock index = ref MemoryMarshal.AsRef<IndexBlock>(block.Data);
         List<CountBitmap> bitmaps = [];
         ulong used = 0;
-        countsToDeviceEnd = false;
         for (int i = 0; i < MetadataSpaceMap.BitmapsFor(root.NrBlocks); i++)
         {
             IndexEntry entry = index.Entries[i];
@@ -146,8 +145,6 @@ internal sealed class SpaceMapStorage(TransactionManager transactions, MetadataS
                 throw Corrupt(entry.BlockNumber, "space map bitmap counts blocks past the end of the device");
             bitmaps.Add(bitmap);
             used += (ulong)bitmap.Used;
-            countsToDeviceEnd = bitmap.EntryCount < BitmapHeader.EntriesPerBlock
-                && entry.NrFree == bitmap.EntryCount - bitmap.Used;     // in the end that of the last bitmap
         }
 
         if (used != root.NrAllocated)
@@ -156,6 +153,9 @@ internal sealed class SpaceMapStorage(TransactionManager transactions, MetadataS
                 root.BitmapRoot, $"space map has {used} blocks in use, but its root says {root.NrAllocated}");
         }
 
+        CountBitmap last = bitmaps[^1];
+        countsToDeviceEnd = last.EntryCount < BitmapHeader.EntriesPerBlock
+            && index.Entries[bitmaps.Count - 1].NrFree == last.EntryCount - last.Used;
         return bitmaps;
     }
 
@@ -164,8 +164,8 @@ internal sealed class SpaceMapStorage(TransactionManager transactions, MetadataS
         OverflowCounts overflow = new();
         foreach ((ulong block, Le32 count) in _overflowTree.Entries(overflowRoot))
         {
-            (ulong bitmap, ulong position) = Math.DivRem(block, (ulong)BitmapHeader.EntriesPerBlock);
-            bool isMany = block < blockCount && bitmaps[(int)bitmap][(int)position] == CountBitmap.Many;
+            bool isMany = block < blockCount
+                && bitmaps[MetadataSpaceMap.IndexOf(block, out int position)][position] == CountBitmap.Many;
             if (!isMany || count < CountBitmap.Many)
                 throw Corrupt(overflowRoot, $"space map counts {count} for block {block}, against its bitmap");
             overflow.Load(block, count);
@@ -191,8 +191,9 @@ internal sealed class SpaceMapStorage(TransactionManager transactions, MetadataS
 
         void Check(ulong block)
         {
-            (ulong bitmap, ulong position) = Math.DivRem(block, (ulong)BitmapHeader.EntriesPerBlock);
-            uint count = block < root.NrBlocks ? bitmaps[(int)bitmap][(int)position] : 0;
+            uint count = block < root.NrBlocks
+                ? bitmaps[MetadataSpaceMap.IndexOf(block, out int position)][position]
+                : 0;
             if (count != 1) throw Corrupt(block, $"has reference count {count}, but is pointed at once");
         }
     }

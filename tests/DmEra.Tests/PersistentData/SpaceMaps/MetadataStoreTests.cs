@@ -203,6 +203,33 @@ public sealed class MetadataStoreTests : IDisposable
     public void Unpinning_what_is_not_pinned_is_refused() => Assert.Throws<InvalidOperationException>(_store.Unpin);
 
     [Fact]
+    public void Transactions_allocate_no_memory()
+    {
+        using MemoryBlockDevice device = new(1000 * BlockManager.BlockSize);
+        MetadataStore store = MetadataStore.Create(new BlockManager(device), TestSuperblock.Format);
+        FillSuperblock fill = TestSuperblock.Numbered(1);
+        ulong[] blocks = new ulong[100];
+        foreach (ref ulong address in blocks.AsSpan())
+        {
+            using WriteBlock block = store.Transactions.NewBlock(TestBlockValidator.Apple);
+            address = block.Address;
+        }
+
+        Assert.Equal(0, Allocation.Of(ShadowAllAndCommit));
+
+        void ShadowAllAndCommit()
+        {
+            foreach (ref ulong address in blocks.AsSpan())
+            {
+                using WriteBlock block = store.Transactions.Shadow(address, TestBlockValidator.Apple, out _);
+                address = block.Address;
+            }
+
+            store.Commit(fill);
+        }
+    }
+
+    [Fact]
     public void Readers_on_other_threads_see_one_state_while_others_are_committed()
     {
         const int RootOffset = 208;
