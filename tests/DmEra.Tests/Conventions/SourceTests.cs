@@ -5,7 +5,7 @@ namespace DmEra.Tests.Conventions;
 /// <summary>What every source file keeps to.</summary>
 public sealed partial class SourceTests
 {
-    private const int LongestProjectFile = 15;
+    private const int LongestProjectFile = 20;
 
     // The two managers are names of the field itself.
     private static readonly string[] NamesOfTheField = ["BlockManager", "TransactionManager"];
