@@ -1,0 +1,158 @@
+using System.Net.Http.Json;
+using System.Net.Sockets;
+using System.Text.Json;
+using System.Text.Json.Serialization.Metadata;
+
+namespace DmEra.Control;
+
+/// <summary>The control plane of a served device, as its commands see it. Every fault is a
+/// <see cref="ControlException"/> with the server's own words.</summary>
+public sealed class ControlClient : IDisposable
+{
+    private const string Root = "http://localhost/v1/device";
+
+    private readonly string _socketPath;
+    private readonly HttpClient _http;
+
+    /// <summary>Prepares for requests to a control socket.</summary>
+    public ControlClient(string socketPath)
+    {
+        _socketPath = socketPath;
+        SocketsHttpHandler handler = new()
+        {
+            UseProxy = false,
+            ConnectCallback = async (_, cancellation) =>
+                new NetworkStream(await ConnectAsync(socketPath, cancellation), ownsSocket: true),
+        };
+        // A checkpoint takes as long as the slowest write.
+        _http = new HttpClient(handler) { Timeout = Timeout.InfiniteTimeSpan };
+    }
+
+    /// <summary>What the device is and does.</summary>
+    public async Task<DeviceDescription> DescribeAsync(CancellationToken cancellation)
+    {
+        using HttpResponseMessage response = await SendAsync(HttpMethod.Get, "", null, cancellation);
+        return await ReadAsync(response, ControlJson.Context.DeviceDescription, cancellation);
+    }
+
+    /// <summary>Starts a new era.</summary>
+    /// <returns>Its number.</returns>
+    public async Task<uint> CheckpointAsync(CancellationToken cancellation)
+    {
+        using HttpResponseMessage response = await SendAsync(HttpMethod.Post, "/checkpoint", null, cancellation);
+        return (await ReadAsync(response, ControlJson.Context.CheckpointReply, cancellation)).Era;
+    }
+
+    /// <summary>Sends a message as the kernel's target takes it.</summary>
+    public Task MessageAsync(string message, CancellationToken cancellation) =>
+        PostAsync("/messages", JsonContent.Create(new MessageRequest(message), ControlJson.Context.MessageRequest), cancellation);
+
+    /// <summary>Lets requests wait, and archives the era.</summary>
+    public Task SuspendAsync(CancellationToken cancellation) => PostAsync("/suspend", null, cancellation);
+
+    /// <summary>Starts a new era and lets requests in.</summary>
+    public Task ResumeAsync(CancellationToken cancellation) => PostAsync("/resume", null, cancellation);
+
+    /// <summary>Changes the size, in bytes.</summary>
+    public Task ResizeAsync(long size, CancellationToken cancellation) =>
+        PostAsync("/resize", JsonContent.Create(new ResizeRequest(size), ControlJson.Context.ResizeRequest), cancellation);
+
+    /// <summary>Ends the service; completes when the device can be served again.</summary>
+    public Task StopAsync(CancellationToken cancellation) => PostAsync("/stop", null, cancellation);
+
+    /// <summary>Copies the list of the blocks written in an era or later.</summary>
+    /// <param name="since">The era.</param>
+    /// <param name="format"><c>xml</c>, <c>json</c> or <c>ranges</c>.</param>
+    /// <param name="output">Where to.</param>
+    /// <param name="cancellation">Gives up.</param>
+    public async Task CopyChangesAsync(uint since, string format, Stream output, CancellationToken cancellation)
+    {
+        string path = $"/changed?since={since}&format={Uri.EscapeDataString(format)}";
+        using HttpResponseMessage response = await SendAsync(HttpMethod.Get, path, null, cancellation);
+        using Stream list = await response.Content.ReadAsStreamAsync(cancellation);
+        byte[] buffer = new byte[1 << 16];
+        while (true)
+        {
+            int count;
+            try { count = await list.ReadAsync(buffer, cancellation); }
+            catch (Exception fault) when (fault is IOException or HttpRequestException)
+            {
+                throw new ControlException($"{_socketPath}: the list broke off and is incomplete; "
+                    + "the server's messages say why", fault);
+            }
+
+            if (count == 0) return;
+            await output.WriteAsync(buffer.AsMemory(0, count), cancellation);
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => _http.Dispose();
+
+    private async Task PostAsync(string path, HttpContent? content, CancellationToken cancellation) =>
+        (await SendAsync(HttpMethod.Post, path, content, cancellation)).Dispose();
+
+    private async Task<HttpResponseMessage> SendAsync(
+        HttpMethod method, string path, HttpContent? content, CancellationToken cancellation)
+    {
+        using HttpRequestMessage request = new(method, Root + path) { Content = content };
+        HttpResponseMessage response;
+        try
+        {
+            response = await _http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, cancellation);
+        }
+        catch (HttpRequestException fault)
+        {
+            throw Unreachable(fault);
+        }
+
+        if (response.IsSuccessStatusCode) return response;
+        using (response)
+        {
+            ErrorReply? reply = response.Content.Headers.ContentType?.MediaType is "application/json"
+                ? await response.Content.ReadFromJsonAsync(ControlJson.Context.ErrorReply, cancellation)
+                : null;
+            throw new ControlException(
+                reply?.Error ?? $"{_socketPath}: HTTP status {(int)response.StatusCode}; is this a control socket?");
+        }
+    }
+
+    private async Task<T> ReadAsync<T>(HttpResponseMessage response, JsonTypeInfo<T> type, CancellationToken cancellation)
+    {
+        try
+        {
+            return await response.Content.ReadFromJsonAsync(type, cancellation) ?? throw new JsonException("null");
+        }
+        catch (Exception fault) when (fault is JsonException or HttpRequestException or IOException)
+        {
+            throw new ControlException($"{_socketPath}: not understood: {fault.Message}", fault);
+        }
+    }
+
+    private ControlException Unreachable(HttpRequestException fault) => new(
+        fault.InnerException switch
+        {
+            SocketException { SocketErrorCode: SocketError.ConnectionRefused } =>
+                $"{_socketPath}: nobody serves there any more; start it again with 'era serve'",
+            SocketException { SocketErrorCode: SocketError.AccessDenied } =>
+                $"{_socketPath}: served by another user; run this as that user, or as root",
+            SocketException cause => $"{_socketPath}: {cause.Message}",
+            _ => $"{_socketPath}: the server broke off ({fault.Message})",
+        },
+        fault);
+
+    private static async ValueTask<Socket> ConnectAsync(string path, CancellationToken cancellation)
+    {
+        Socket socket = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        try
+        {
+            await socket.ConnectAsync(new UnixDomainSocketEndPoint(path), cancellation);
+            return socket;
+        }
+        catch
+        {
+            socket.Dispose();
+            throw;
+        }
+    }
+}

@@ -1,0 +1,119 @@
+using System.Globalization;
+using System.Text.Json;
+using System.Text.Json.Serialization.Metadata;
+using DmEra.Devices;
+using DmEra.Target.History;
+using DmEra.Target.Mapping;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Routing;
+
+namespace DmEra.Control;
+
+/// <summary>The resources under <c>/v1/device</c>. Handlers block their thread while the target works: few people
+/// ask at the same time.</summary>
+internal static class ControlEndpoints
+{
+    private const string Root = "/v1/device";
+
+    public static void Map(WebApplication application, ServedDevice device)
+    {
+        EraTarget target = device.Target;
+        application.Use(AnswerFaults);
+        application.MapGet(Root, context => ReplyAsync(context, device.Describe(), ControlJson.Context.DeviceDescription));
+        application.MapGet($"{Root}/changed", context => SendChanges(context, target));
+        application.MapPost($"{Root}/checkpoint", context =>
+            ReplyAsync(context, new CheckpointReply(target.Checkpoint()), ControlJson.Context.CheckpointReply));
+        application.MapPost($"{Root}/messages", async context =>
+        {
+            MessageRequest request = await ReadAsync(context, ControlJson.Context.MessageRequest);
+            target.Message(request.Message.Split(' ', StringSplitOptions.RemoveEmptyEntries));
+            Done(context);
+        });
+        application.MapPost($"{Root}/suspend", context => Do(context, target.Suspend));
+        application.MapPost($"{Root}/resume", context => Do(context, target.Resume));
+        application.MapPost($"{Root}/resize", async context =>
+        {
+            ResizeRequest request = await ReadAsync(context, ControlJson.Context.ResizeRequest);
+            target.Resize(Sectors(request.Size));
+            Done(context);
+        });
+        application.MapPost($"{Root}/stop", context => Stop(context, device));
+    }
+
+    private static async Task AnswerFaults(HttpContext context, RequestDelegate next)
+    {
+        try
+        {
+            await next(context);
+        }
+        catch (Exception fault) when (!context.Response.HasStarted)
+        {
+            context.Response.StatusCode = StatusOf(fault);
+            await ReplyAsync(context, new ErrorReply(fault.Message), ControlJson.Context.ErrorReply);
+        }
+        catch (Exception)
+        {
+            // Half a list of changes must not look like a whole one.
+            context.Abort();
+        }
+    }
+
+    private static int StatusOf(Exception fault) => fault switch
+    {
+        BadHttpRequestException refusal => refusal.StatusCode,
+        JsonException => StatusCodes.Status400BadRequest,
+        EraTargetException { Errno: Errno.EINVAL } => StatusCodes.Status409Conflict,
+        EraTargetException { Errno: Errno.ENOSPC } => StatusCodes.Status507InsufficientStorage,
+        _ => StatusCodes.Status500InternalServerError,
+    };
+
+    private static async Task ReplyAsync<T>(HttpContext context, T value, JsonTypeInfo<T> type)
+    {
+        await context.Response.WriteAsJsonAsync(value, type, contentType: "application/json");
+        await context.Response.WriteAsync("\n");   // a terminal's prompt belongs below it
+    }
+
+    private static async Task<T> ReadAsync<T>(HttpContext context, JsonTypeInfo<T> type) =>
+        await JsonSerializer.DeserializeAsync(context.Request.Body, type, context.RequestAborted)
+            ?? throw new BadHttpRequestException("the body must be a JSON object");
+
+    private static Task Do(HttpContext context, Action action)
+    {
+        action();
+        Done(context);
+        return Task.CompletedTask;
+    }
+
+    private static void Done(HttpContext context) => context.Response.StatusCode = StatusCodes.Status204NoContent;
+
+    private static async Task Stop(HttpContext context, ServedDevice device)
+    {
+        device.Stop();
+        if (await device.Stopped is string fault)
+            throw new ControlException($"stopped; but its metadata had failed: {fault}");
+        Done(context);
+    }
+
+    private static Task SendChanges(HttpContext context, EraTarget target)
+    {
+        IQueryCollection query = context.Request.Query;
+        if (!uint.TryParse(query["since"], NumberStyles.None, CultureInfo.InvariantCulture, out uint since))
+            throw new BadHttpRequestException("since must be an era: a number from 0 on");
+        (ChangeListFormat format, string contentType) = (string?)query["format"] switch
+        {
+            "json" or null => (ChangeListFormat.Json, "application/json"),
+            "xml" => (ChangeListFormat.Xml, "application/xml"),
+            "ranges" => (ChangeListFormat.Ranges, "text/plain"),
+            _ => throw new BadHttpRequestException("format must be json, xml or ranges"),
+        };
+        using EraHistory history = target.OpenHistory();
+        context.Response.ContentType = contentType;
+        ChangeList.Write(context.Response.Body, history, since, format);
+        return Task.CompletedTask;
+    }
+
+    private static long Sectors(long bytes) => bytes > 0 && bytes % EraTable.SectorSize == 0
+        ? bytes / EraTable.SectorSize
+        : throw new BadHttpRequestException("size must be a multiple of 512, and more than 0");
+}

@@ -1,0 +1,35 @@
+using System.Text.Encodings.Web;
+using System.Text.Json;
+using System.Text.Json.Serialization;
+
+namespace DmEra.Control;
+
+/// <summary>The messages as JSON: camel case, indented, URIs and paths not escaped beyond what JSON asks for.</summary>
+public static class ControlJson
+{
+    internal static ControlJsonContext Context { get; } = new(new JsonSerializerOptions(ControlJsonContext.Default.Options)
+    {
+        Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
+    });
+
+    /// <summary>One device.</summary>
+    public static string Of(DeviceDescription device) =>
+        JsonSerializer.Serialize(device, Context.DeviceDescription);
+
+    /// <summary>An array of devices.</summary>
+    public static string Of(IReadOnlyList<DeviceDescription> devices) =>
+        JsonSerializer.Serialize(devices, Context.IReadOnlyListDeviceDescription);
+}
+
+[JsonSourceGenerationOptions(
+    PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase,
+    WriteIndented = true,
+    RespectNullableAnnotations = true,
+    RespectRequiredConstructorParameters = true)]
+[JsonSerializable(typeof(DeviceDescription))]
+[JsonSerializable(typeof(IReadOnlyList<DeviceDescription>))]
+[JsonSerializable(typeof(MessageRequest))]
+[JsonSerializable(typeof(ResizeRequest))]
+[JsonSerializable(typeof(CheckpointReply))]
+[JsonSerializable(typeof(ErrorReply))]
+internal sealed partial class ControlJsonContext : JsonSerializerContext;

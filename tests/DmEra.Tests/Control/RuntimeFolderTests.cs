@@ -1,0 +1,74 @@
+using DmEra.Control;
+
+namespace DmEra.Tests.Control;
+
+public sealed class RuntimeFolderTests : IDisposable
+{
+    private readonly TempFolder _folder = new();
+
+    public void Dispose() => _folder.Dispose();
+
+    [Fact]
+    public void Is_made_for_its_owner_only()
+    {
+        RuntimeFolder runtime = new(_folder["a/b"]);
+        runtime.Create();
+
+        Assert.Equal(
+            UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute,
+            File.GetUnixFileMode(runtime.Path));
+        runtime.Create();
+    }
+
+    [Fact]
+    public void Is_refused_where_others_could_replace_the_sockets()
+    {
+        Directory.CreateDirectory(_folder["open"]);
+        File.SetUnixFileMode(_folder["open"], UnixFileMode.UserWrite | UnixFileMode.OtherWrite);
+
+        string message = Assert.Throws<ControlException>(new RuntimeFolder(_folder["open"]).Create).Message;
+        Assert.Contains("chmod 700", message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Is_refused_where_it_cannot_be()
+    {
+        File.WriteAllText(_folder["file"], "");
+
+        string message = Assert.Throws<ControlException>(new RuntimeFolder(_folder["file"]).Create).Message;
+        Assert.Contains("ERA_RUNTIME_DIR", message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Lists_control_sockets_only_in_order()
+    {
+        RuntimeFolder runtime = new(_folder.Path);
+        foreach (string name in new[] { "b.ctl", "a.nbd", "a.ctl" }) File.WriteAllText(_folder[name], "");
+
+        Assert.Equal([runtime.ControlSocket("a"), runtime.ControlSocket("b")], runtime.ControlSockets());
+        Assert.Empty(new RuntimeFolder(_folder["missing"]).ControlSockets());
+    }
+
+    [Theory]
+    [InlineData("disk.img")]
+    [InlineData("my disk, ä")]
+    public void Names_may_be_those_of_files(string name) => Assert.True(RuntimeFolder.IsName(name));
+
+    [Theory]
+    [InlineData("")]
+    [InlineData(".")]
+    [InlineData("..")]
+    [InlineData("a/b")]
+    [InlineData("-x")]
+    [InlineData("a\nb")]
+    [InlineData("a\0b")]
+    public void Names_that_cannot_be_part_of_a_path_are_refused(string name) =>
+        Assert.False(RuntimeFolder.IsName(name));
+
+    [Fact]
+    public void Names_longer_than_a_file_name_are_refused()
+    {
+        Assert.True(RuntimeFolder.IsName(new string('x', 251)));
+        Assert.False(RuntimeFolder.IsName(new string('ä', 126)));
+    }
+}
