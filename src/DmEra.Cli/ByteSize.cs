@@ -28,4 +28,18 @@ internal static class ByteSize
         bytes = count * unit;
         return true;
     }
+
+    /// <summary>The shortest way to type a size.</summary>
+    public static string Format(long bytes)
+    {
+        const string Units = "KMGT";
+        int unit = 0;
+        while (unit < Units.Length && bytes % 1024 == 0 && bytes != 0)
+        {
+            bytes /= 1024;
+            unit++;
+        }
+
+        return unit == 0 ? $"{bytes}" : $"{bytes}{Units[unit - 1]}";
+    }
 }

@@ -48,10 +48,10 @@ internal static class CommonArguments
     };
 
     /// <summary>An operand that is a size; its value is in bytes.</summary>
-    public static Argument<long?> SizeOperand(string description) => new("SIZE")
+    public static Argument<long> SizeOperand(string description) => new("SIZE")
     {
         Description = description,
-        CustomParser = ParseSize,
+        CustomParser = static result => ParseSize(result) ?? 0,
     };
 
     /// <summary>An option, which must be given, with an era behind it.</summary>
@@ -62,6 +62,21 @@ internal static class CommonArguments
         Required = true,
         CustomParser = ParseEra,
     };
+
+    /// <summary>Output for programs instead of people.</summary>
+    public static Option<bool> Json() => Flag("--json", "print JSON");
+
+    /// <summary>The format of a list of blocks.</summary>
+    public static Option<string> ListFormat()
+    {
+        Option<string> option = new("--format")
+        {
+            Description = "how the list is written; ranges: a line 'BEGIN END' each, in blocks, end exclusive",
+            DefaultValueFactory = static _ => "xml",
+        };
+        option.AcceptOnlyFromAmong("xml", "json", "ranges");
+        return option;
+    }
 
     private static long? ParseSize(ArgumentResult result)
     {

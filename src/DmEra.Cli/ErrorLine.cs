@@ -1,6 +1,9 @@
 using System.CommandLine;
+using System.CommandLine.Parsing;
 using System.Net.Sockets;
+using DmEra.Control;
 using DmEra.PersistentData.Blocks;
+using DmEra.Target.Mapping;
 
 namespace DmEra.Cli;
 
@@ -11,11 +14,7 @@ internal static class ErrorLine
     public static string For(ParseResult parse)
     {
         string command = CommandName(parse);
-        // An unknown word explains the missing ones that are complained of, too.
-        string message = parse.UnmatchedTokens is [string unknown, ..]
-            ? $"unrecognized command or argument '{unknown}'"
-            : parse.Errors[0].Message.TrimEnd('.');
-        return OneLine($"{command}: {message}; see '{command} --help'");
+        return OneLine($"{command}: {Message(parse)}; see '{command} --help'");
     }
 
     /// <summary>The line for a fault that ended a command.</summary>
@@ -23,9 +22,23 @@ internal static class ErrorLine
         ? $"era: {fault.Message}"
         : $"era: internal error, please report it: {fault.GetType().Name}: {fault.Message}");
 
+    private static string Message(ParseResult parse) =>
+        parse.UnmatchedTokens is [string unknown, ..]
+            ? $"unrecognized command or argument '{unknown}'"
+            : parse.Errors.MinBy(Rank)!.Message.TrimEnd('.');
+
+    // What is wrong with a word that is there explains the words that are missing, too.
+    private static int Rank(ParseError error) => error.SymbolResult switch
+    {
+        CommandResult => 3,
+        OptionResult { Implicit: true } => 2,
+        ArgumentResult { Tokens.Count: 0 } => 1,
+        _ => 0,
+    };
+
     private static bool IsExpected(Exception fault) =>
-        fault is CommandException or MetadataException or IOException or UnauthorizedAccessException
-            or SocketException;
+        fault is CommandException or ControlException or EraTargetException or MetadataException
+            or IOException or UnauthorizedAccessException or SocketException;
 
     private static string CommandName(ParseResult parse) =>
         parse.CommandResult.Command is RootCommand ? "era" : $"era {parse.CommandResult.Command.Name}";

@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.CommandLine.Help;
 using System.CommandLine.Invocation;
 using System.Text;
+using DmEra.Cli.Commands;
 
 namespace DmEra.Cli;
 
@@ -17,11 +18,35 @@ internal static class Program
     }
 
     /// <summary>Runs a command line. What is written to <paramref name="output"/> is flushed at the end.</summary>
-    public static int Run(string[] arguments, TextWriter output, TextWriter error)
+    public static int Run(string[] arguments, StreamWriter output, TextWriter error)
     {
         int exitCode = Guard(() => ParseAndInvoke(arguments, output, error), error);
         int flushed = Guard(() => Flush(output), error);
         return exitCode == ExitCode.Done ? flushed : exitCode;
+    }
+
+    /// <summary>All commands.</summary>
+    public static RootCommand Root()
+    {
+        RootCommand root = new("Serves disks and records which blocks were written in which era (dm-era in user space).")
+        {
+            ServeCommand.Create(),
+            LsCommand.Create(),
+            StatusCommand.Create(),
+            TableCommand.Create(),
+            MessageCommand.Create(),
+            CheckpointCommand.Create(),
+            ChangedCommand.Create(),
+            StateCommands.CreateSuspend(),
+            StateCommands.CreateResume(),
+            ResizeCommand.Create(),
+            StateCommands.CreateStop(),
+        };
+        root.Directives.Clear();
+        root.Options.Clear();
+        root.Options.Add(new HelpOption("--help", "-h") { Action = new HelpWithExamples() });
+        root.Options.Add(new VersionOption("--version", "-V") { Recursive = true });
+        return root;
     }
 
     private static int Guard(Func<int> run, TextWriter error)
@@ -37,7 +62,7 @@ internal static class Program
         }
     }
 
-    private static int ParseAndInvoke(string[] arguments, TextWriter output, TextWriter error)
+    private static int ParseAndInvoke(string[] arguments, StreamWriter output, TextWriter error)
     {
         // No response files: a disk image may well be called @disk.
         ParseResult parse = Root().Parse(arguments, new ParserConfiguration { ResponseFileTokenReplacer = null });
@@ -52,6 +77,7 @@ internal static class Program
             Output = output,
             Error = error,
             EnableDefaultExceptionHandler = false,
+            ProcessTerminationTimeout = null,   // 'era serve' has its own way of being stopped
         });
     }
 
@@ -59,17 +85,5 @@ internal static class Program
     {
         output.Flush();
         return ExitCode.Done;
-    }
-
-    private static RootCommand Root()
-    {
-        RootCommand root = new("Serves disks and records which blocks were written in which era (dm-era in user space).")
-        {
-        };
-        root.Directives.Clear();
-        root.Options.Clear();
-        root.Options.Add(new HelpOption("--help", "-h") { Action = new HelpWithExamples() });
-        root.Options.Add(new VersionOption("--version", "-V") { Recursive = true });
-        return root;
     }
 }

@@ -82,9 +82,6 @@ internal sealed class EraTransactions
 
             // They may have been part of the device before, and been written then: unknown counts as changed.
             if (grown.Count > 0) _metadata.Mark(grown.Begin, grown.End);
-
-            // Better refused than granted and then not written to; but what has been in use must come back.
-            if (known < blocks) _metadata.KeepRoom();
         });
         _spareWords = spareWords;
         Writeset writeset = Begin(words);
@@ -227,14 +224,11 @@ internal sealed class EraTransactions
     private void Commit(Action change)
     {
         RequireNotFailed();
-        ulong free = _metadata.FreeBlocks;
+        bool sharesWithDigestion = _uncommittedSteps > 0;
         try { CommitOnce(change); }
-        catch (MetadataFullException) when (_failure == null)
+        catch (MetadataFullException) when (sharesWithDigestion && _failure == null)
         {
-            // What uncommitted digestion had copied was dropped, a reader may have let go of blocks; and going on with
-            // digestion frees writesets.
-            while (HasDigestion) DigestStep();
-            if (_failure != null || _metadata.FreeBlocks <= free) throw;
+            // What digestion had copied is dropped now; it may have been what was in the way.
             CommitOnce(change);
         }
     }

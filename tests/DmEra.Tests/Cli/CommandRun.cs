@@ -1,3 +1,5 @@
+using System.Text;
+
 namespace DmEra.Tests.Cli;
 
 /// <summary>One command line, run inside the test process.</summary>
@@ -5,10 +7,11 @@ internal sealed record CommandRun(int ExitCode, string Output, string Error)
 {
     public static CommandRun Of(params string[] arguments)
     {
-        using StringWriter output = new();
+        using MemoryStream printed = new();
+        using StreamWriter output = new(printed);
         using StringWriter error = new();
         int exitCode = DmEra.Cli.Program.Run(arguments, output, error);
-        return new CommandRun(exitCode, output.ToString(), error.ToString());
+        return new CommandRun(exitCode, Encoding.UTF8.GetString(printed.ToArray()), error.ToString());
     }
 
     /// <summary>Asserts that the command failed with one line on stderr, and returns that line.</summary>

@@ -29,10 +29,49 @@ public sealed class ProgramTests
     }
 
     [Theory]
+    [InlineData("era: Required command was not provided; see 'era --help'")]
     [InlineData("era: unrecognized command or argument 'frobnicate'; see 'era --help'", "frobnicate")]
     [InlineData("era: unrecognized command or argument '--nope'; see 'era --help'", "--nope")]
+    [InlineData("era: Required command was not provided; see 'era --help'", "[suggest]")]
     [InlineData("era: unrecognized command or argument '/?'; see 'era --help'", "/?")]
     [InlineData("era: unrecognized command or argument '@file'; see 'era --help'", "@file")]
     public void A_wrong_command_line_is_one_line_and_exit_code_2(string line, params string[] arguments) =>
         Assert.Equal(line, CommandRun.Of(arguments).FailedWith(ExitCode.Usage));
+
+    [Theory]
+    [InlineData("changed", "d", "--since", "x")]
+    [InlineData("changed", "d", "--since", "-1")]
+    [InlineData("changed", "d", "--since", "4294967296")]
+    [InlineData("changed", "d", "--since", "1", "--format", "yaml")]
+    [InlineData("changed", "d")]
+    [InlineData("resize", "d", "big")]
+    [InlineData("resize", "d", "0")]
+    [InlineData("message", "d", "--checkpoint")]
+    [InlineData("serve")]
+    [InlineData("serve", "disk", "--size", "1Q")]
+    [InlineData("serve", "disk", "--block-size", "0")]
+    [InlineData("serve", "disk", "--listen", "tcp:10809")]
+    [InlineData("serve", "disk", "--listen", "udp:localhost:1")]
+    [InlineData("serve", "disk", "--listen", "unix:")]
+    [InlineData("serve", "disk", "--listen", "tcp:localhost:65536")]
+    [InlineData("serve", "disk", "--name", "a/b")]
+    [InlineData("serve", "disk", "--metadata", "")]
+    [InlineData("serve", "disk", "--table", "0 8 era m o 8")]
+    [InlineData("serve", "--size", "1G", "--table", "0 8 era m o 8")]
+    [InlineData("serve", "--table", "0 8 era m o")]
+    [InlineData("serve", "--table", "0 8 linear o 0")]
+    [InlineData("serve", "--table", "0 8 era m o 9")]
+    public void Values_that_make_no_sense_are_refused_before_anything_is_touched(params string[] arguments) =>
+        CommandRun.Of(arguments).FailedWith(ExitCode.Usage);
+
+    [Fact]
+    public void A_full_disk_below_the_output_is_one_line()
+    {
+        using FileStream full = new("/dev/full", FileMode.Open, FileAccess.Write, FileShare.ReadWrite, bufferSize: 0);
+        using StringWriter error = new();
+        StreamWriter output = new(full);
+
+        Assert.Equal(ExitCode.Failed, DmEra.Cli.Program.Run(["--version"], output, error));
+        Assert.Matches("^era: No space left on device.*\n$", error.ToString());
+    }
 }

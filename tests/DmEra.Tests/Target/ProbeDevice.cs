@@ -4,7 +4,7 @@ using DmEra.Devices;
 namespace DmEra.Tests.Target;
 
 /// <summary>What is done to a device.</summary>
-public enum DeviceCall
+internal enum DeviceCall
 {
     Read,
     Write,

@@ -1,0 +1,104 @@
+using System.CommandLine;
+using DmEra.Cli.Serving;
+using DmEra.Control;
+using DmEra.Target.Mapping;
+
+namespace DmEra.Cli.Commands;
+
+/// <summary><c>era serve</c>: runs a device.</summary>
+internal sealed class ServeCommand
+{
+    private readonly Argument<string?> _origin = CommonArguments.OptionalOperand(
+        "ORIGIN", "disk image or block device whose writes are recorded");
+
+    private readonly Option<string?> _metadata = CommonArguments.Text(
+        "--metadata", "PATH", "where the eras are kept; made if it is missing [default: ORIGIN.era]");
+
+    private readonly Option<long?> _blockSize = CommonArguments.Size(
+        "--block-size", "granularity of the record, a multiple of 4K [default: that of the metadata, or 64K]");
+
+    private readonly Option<long?> _size = CommonArguments.Size(
+        "--size", "make ORIGIN with this size if it is missing");
+
+    private readonly Option<string?> _table = CommonArguments.Text(
+        "--table", "LINE", "the device as a dmsetup table line, instead of ORIGIN and the options above");
+
+    private readonly Option<string?> _name = CommonArguments.Text(
+        "--name", "NAME", "name for 'era ls' and of the NBD export [default: file name of the origin]");
+
+    private readonly Option<string[]> _listen = new("--listen")
+    {
+        Description = "unix:PATH or tcp:HOST:PORT; may be repeated [default: a Unix socket in the runtime folder]",
+        HelpName = "ADDRESS",
+    };
+
+    private readonly Option<string?> _control = CommonArguments.Text(
+        "--control", "PATH", "control socket [default: one in the runtime folder]");
+
+    public static Command Create() => new ServeCommand().Build();
+
+    private EraCommand Build()
+    {
+        EraCommand command = new(
+            "serve",
+            "Serve a disk over NBD and record which blocks are written in which era. Runs until it is stopped, by "
+                + "'era stop', Ctrl-C or SIGTERM. The runtime folder is $ERA_RUNTIME_DIR, else $XDG_RUNTIME_DIR/era, "
+                + "else /run/era for root and /tmp/era-UID for others.",
+            "era serve disk.img --size 1G",
+            "era serve /dev/vg/disk --metadata /var/lib/disk.era --listen tcp:localhost:10809",
+            "era serve --table '0 2097152 era /dev/vg/meta /dev/vg/disk 128'")
+        {
+            _origin,
+            _metadata,
+            _blockSize,
+            _size,
+            _table,
+            _name,
+            _listen,
+            _control,
+        };
+        command.SetAction((parse, _) => new ServeSession(
+            Request(parse), parse.Output(), parse.InvocationConfiguration.Error).RunAsync());
+        return command;
+    }
+
+    private ServeRequest Request(ParseResult parse)
+    {
+        EraTable? table = RequestedTable(parse);
+        string origin = table?.OriginPath ?? parse.GetValue(_origin)
+            ?? throw new CommandException("give an ORIGIN or a --table; see 'era serve --help'", ExitCode.Usage);
+        string name = parse.GetValue(_name) ?? Path.GetFileName(Path.TrimEndingDirectorySeparator(origin));
+        if (!RuntimeFolder.IsName(name))
+            throw new CommandException($"'{name}' cannot be the name of a device; choose another --name", ExitCode.Usage);
+        RuntimeFolder runtime = RuntimeFolder.FromEnvironment();
+        string[] listen = parse.GetValue(_listen) ?? [];
+        string? control = parse.GetValue(_control);
+        if (listen.Length == 0 || control is null) runtime.Create();
+        return new ServeRequest
+        {
+            Table = table,
+            Origin = origin,
+            Metadata = table?.MetadataPath ?? parse.GetValue(_metadata) ?? $"{origin}.era",
+            BlockSize = parse.GetValue(_blockSize),
+            Size = parse.GetValue(_size),
+            Name = name,
+            Listen = listen.Length == 0
+                ? [ListenAddress.Unix(runtime.NbdSocket(name))]
+                : [.. listen.Select(ListenAddress.Parse)],
+            ControlSocket = control is null ? runtime.ControlSocket(name) : Path.GetFullPath(control),
+        };
+    }
+
+    private EraTable? RequestedTable(ParseResult parse)
+    {
+        if (parse.GetValue(_table) is not string line) return null;
+        foreach (Symbol other in new Symbol[] { _origin, _metadata, _blockSize, _size })
+        {
+            if (parse.GetResult(other) is { Tokens.Count: > 0 })
+                throw new CommandException($"--table says all; leave {other.Name} away", ExitCode.Usage);
+        }
+
+        try { return EraTable.Parse(line); }
+        catch (EraTargetException fault) { throw new CommandException(fault.Message, ExitCode.Usage); }
+    }
+}

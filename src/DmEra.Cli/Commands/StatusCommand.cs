@@ -1,0 +1,36 @@
+using System.CommandLine;
+using DmEra.Control;
+
+namespace DmEra.Cli.Commands;
+
+/// <summary><c>era status</c>: the kernel's status line.</summary>
+internal static class StatusCommand
+{
+    public static Command Create()
+    {
+        Argument<string> device = CommonArguments.Device();
+        Option<bool> json = CommonArguments.Json();
+        EraCommand command = new(
+            "status",
+            "Print the status line of a device: START LENGTH era 8 USED/TOTAL ERA SNAPSHOT. "
+                + "USED/TOTAL are metadata blocks of 4 KiB, SNAPSHOT is - when no metadata snapshot is held.",
+            "era status disk.img",
+            "era status disk.img --json")
+        {
+            device,
+            json,
+        };
+        command.SetAction(async (parse, cancellation) =>
+        {
+            using ControlClient client = DeviceLookup.Connect(parse.GetRequiredValue(device));
+            DeviceDescription description = await client.DescribeAsync(cancellation);
+            parse.Output().WriteLine(parse.GetValue(json)
+                ? ControlJson.Of(description)
+                : description.Status);
+            if (description.FailureReason is string reason)
+                throw new CommandException($"{description.Name}: the metadata failed: {reason}");
+            return ExitCode.Done;
+        });
+        return command;
+    }
+}

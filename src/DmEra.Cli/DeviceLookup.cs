@@ -1,0 +1,22 @@
+using DmEra.Control;
+
+namespace DmEra.Cli;
+
+/// <summary>Finds the control socket of a device by what the user calls it.</summary>
+internal static class DeviceLookup
+{
+    /// <summary>Opens the control plane of a device: a name from <c>era ls</c>, or the path of a control
+    /// socket.</summary>
+    /// <exception cref="CommandException">There is no such device.</exception>
+    public static ControlClient Connect(string device)
+    {
+        if (!device.Contains('/', StringComparison.Ordinal))
+        {
+            string named = RuntimeFolder.FromEnvironment().ControlSocket(device);
+            if (Path.Exists(named)) return new ControlClient(named);
+        }
+
+        if (Path.Exists(device)) return new ControlClient(device);
+        throw new CommandException($"{device}: no such device is being served; 'era ls' lists those that are");
+    }
+}

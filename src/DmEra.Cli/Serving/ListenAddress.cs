@@ -1,0 +1,67 @@
+using System.Globalization;
+using System.Net;
+using System.Net.Sockets;
+
+namespace DmEra.Cli.Serving;
+
+/// <summary>A place to listen for NBD clients: <c>unix:PATH</c> or <c>tcp:HOST:PORT</c>.</summary>
+/// <param name="EndPoint">Where to listen.</param>
+/// <param name="Host">The host as it was typed; null for a Unix socket.</param>
+internal sealed record ListenAddress(EndPoint EndPoint, string? Host)
+{
+    private const string UnixScheme = "unix:";
+    private const string TcpScheme = "tcp:";
+
+    /// <summary>The path of a Unix socket; null for TCP.</summary>
+    public string? SocketPath => Host is null ? EndPoint.ToString() : null;
+
+    /// <summary>A Unix socket.</summary>
+    public static ListenAddress Unix(string path) => new(new UnixDomainSocketEndPoint(path), Host: null);
+
+    /// <summary>Reads what the user typed.</summary>
+    /// <exception cref="CommandException">It is none of the two forms, or the host is unknown.</exception>
+    public static ListenAddress Parse(string text)
+    {
+        if (text.StartsWith(UnixScheme, StringComparison.Ordinal) && text.Length > UnixScheme.Length)
+            return Unix(Path.GetFullPath(text[UnixScheme.Length..]));
+
+        // The last colon: an IPv6 address, in brackets, has more of them.
+        int colon = text.LastIndexOf(':');
+        if (!text.StartsWith(TcpScheme, StringComparison.Ordinal) || colon <= TcpScheme.Length
+            || !ushort.TryParse(text[(colon + 1)..], NumberStyles.None, CultureInfo.InvariantCulture, out ushort port))
+        {
+            throw new CommandException(
+                $"'{text}' is no address to listen at; such are unix:PATH and tcp:HOST:PORT", ExitCode.Usage);
+        }
+
+        string host = text[TcpScheme.Length..colon];
+        return new ListenAddress(new IPEndPoint(Resolve(host), port), host);
+    }
+
+    /// <summary>The URI that clients use.</summary>
+    /// <param name="export">Name of the export.</param>
+    /// <param name="bound">Where it listens, with the port that was chosen.</param>
+    public string Uri(string export, EndPoint bound)
+    {
+        string name = System.Uri.EscapeDataString(export);
+        return Host is null
+            ? $"nbd+unix:///{name}?socket={EscapePath(bound.ToString()!)}"
+            : $"nbd://{Host}:{((IPEndPoint)bound).Port}/{name}";
+    }
+
+    private static string EscapePath(string path) =>
+        System.Uri.EscapeDataString(path).Replace("%2F", "/", StringComparison.Ordinal);
+
+    private static IPAddress Resolve(string host)
+    {
+        if (IPAddress.TryParse(host, out IPAddress? address)) return address;
+        try
+        {
+            return Dns.GetHostAddresses(host)[0];
+        }
+        catch (Exception fault) when (fault is SocketException or ArgumentException)
+        {
+            throw new CommandException($"{host}: cannot find this host: {fault.Message}");
+        }
+    }
+}

@@ -1,0 +1,45 @@
+namespace DmEra.Cli.Serving;
+
+/// <summary>The files made for a device that did not exist yet. They are removed again unless it comes to be
+/// served.</summary>
+internal sealed class NewFiles : IDisposable
+{
+    private readonly List<string> _paths = [];
+
+    /// <summary>Makes a file that reads as zeroes and takes no space yet.</summary>
+    public void CreateSparse(string path, long lengthBytes) => Create(path, lengthBytes, reservedBytes: 0);
+
+    /// <summary>Makes a file that reads as zeroes and cannot run out of space.</summary>
+    public void CreateReserved(string path, long lengthBytes) => Create(path, lengthBytes, lengthBytes);
+
+    /// <summary>From now on the files are the user's.</summary>
+    public void Keep() => _paths.Clear();
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        foreach (string path in _paths) File.Delete(path);
+        _paths.Clear();
+    }
+
+    private void Create(string path, long lengthBytes, long reservedBytes)
+    {
+        if (Path.GetFullPath(path).StartsWith("/dev/", StringComparison.Ordinal))
+            throw new CommandException($"{path}: no such device");
+        try
+        {
+            using FileStream file = new(path, new FileStreamOptions
+            {
+                Mode = FileMode.CreateNew,
+                Access = FileAccess.Write,
+                PreallocationSize = reservedBytes,
+            });
+            _paths.Add(path);
+            file.SetLength(lengthBytes);
+        }
+        catch (Exception fault) when (fault is IOException or UnauthorizedAccessException)
+        {
+            throw new CommandException($"{path}: cannot create it with {ByteSize.Format(lengthBytes)}: {fault.Message}");
+        }
+    }
+}

@@ -1,0 +1,109 @@
+using DmEra.Devices;
+using DmEra.PersistentData.Blocks;
+using DmEra.Target.History;
+using DmEra.Target.Mapping;
+using DmEra.Target.Metadata;
+
+namespace DmEra.Cli.Serving;
+
+/// <summary>Which device to serve, where, and under what name; nothing has been looked at yet.</summary>
+internal sealed record ServeRequest
+{
+    /// <summary>The device by its table; or null, and <see cref="Origin"/> says what it is made from.</summary>
+    public EraTable? Table { get; init; }
+
+    /// <summary>Path of the origin.</summary>
+    public required string Origin { get; init; }
+
+    /// <summary>Path of the metadata.</summary>
+    public required string Metadata { get; init; }
+
+    /// <summary>Bytes in an origin block; null: those of the metadata there is, or 64 KiB.</summary>
+    public long? BlockSize { get; init; }
+
+    /// <summary>Bytes of an origin to be made; null when it must exist.</summary>
+    public long? Size { get; init; }
+
+    /// <summary>Name of the device and of its export.</summary>
+    public required string Name { get; init; }
+
+    /// <summary>Where to listen for NBD clients.</summary>
+    public required IReadOnlyList<ListenAddress> Listen { get; init; }
+
+    /// <summary>Path of the control socket.</summary>
+    public required string ControlSocket { get; init; }
+
+    private const uint DefaultBlockSectors = 128;
+
+    /// <summary>Makes the files that are missing, and the table of the device.</summary>
+    /// <exception cref="CommandException">The origin is missing or has another size.</exception>
+    public EraTable Prepare(NewFiles files)
+    {
+        if (Table is not null) return Table;
+        long size = PrepareOrigin(files);
+        uint blockSectors = BlockSize is long bytes ? BlockSectors(bytes) : ExistingBlockSectors() ?? DefaultBlockSectors;
+        EraTable table = new(
+            0, size / EraTable.SectorSize, Path.GetFullPath(Metadata), Path.GetFullPath(Origin), blockSectors);
+        if (!Path.Exists(Metadata)) files.CreateReserved(Metadata, MetadataSizing.SuggestedBytes(table.BlockCount));
+        return table;
+    }
+
+    private long PrepareOrigin(NewFiles files)
+    {
+        if (Path.Exists(Origin)) return ExistingOriginSize();
+        if (Size is not long size) throw new CommandException($"{Origin}: no such file; give --size to create it");
+
+        // Its eras would be told of a disk that has none of that content.
+        if (Path.Exists(Metadata))
+        {
+            throw new CommandException($"{Origin}: no such file, but its metadata exists: {Metadata}; "
+                + "put the origin back, or remove the metadata to begin anew");
+        }
+
+        RequireSectors(size);
+        files.CreateSparse(Origin, size);
+        return size;
+    }
+
+    private long ExistingOriginSize()
+    {
+        using FileBlockDevice origin = FileBlockDevice.OpenShared(Origin);
+        if (Size is long size && size != origin.Length)
+        {
+            throw new CommandException($"{Origin}: exists with {ByteSize.Format(origin.Length)}, "
+                + $"not {ByteSize.Format(size)}; leave --size away to serve it as it is");
+        }
+
+        RequireSectors(origin.Length);
+        return origin.Length;
+    }
+
+    private void RequireSectors(long size)
+    {
+        if (size > 0 && size % EraTable.SectorSize == 0) return;
+        throw new CommandException($"{Origin}: {size} bytes are no whole sectors of 512; "
+            + $"make it longer with 'truncate -s %512 {Origin}', or give another --size");
+    }
+
+    // Beyond what the table can hold, 0: it refuses that as it refuses every block size that makes no sense.
+    private static uint BlockSectors(long bytes) =>
+        bytes % EraTable.SectorSize == 0 && bytes / EraTable.SectorSize <= uint.MaxValue
+            ? (uint)(bytes / EraTable.SectorSize)
+            : throw new CommandException($"a block size of {bytes} bytes makes no sense; it must be a multiple of 4K", ExitCode.Usage);
+
+    // Only a default: whatever is wrong with the metadata, opening it for good says better.
+    private uint? ExistingBlockSectors()
+    {
+        if (!Path.Exists(Metadata)) return null;
+        try
+        {
+            using FileBlockDevice metadata = FileBlockDevice.OpenShared(Metadata);
+            using EraHistory history = EraHistory.Open(metadata);
+            return history.DataBlockSize;
+        }
+        catch (Exception fault) when (fault is MetadataException or DeviceException)
+        {
+            return null;
+        }
+    }
+}

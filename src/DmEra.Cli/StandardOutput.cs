@@ -1,0 +1,18 @@
+using System.CommandLine;
+
+namespace DmEra.Cli;
+
+/// <summary>What a command prints, as text or as bytes. Both go through one buffer, which is flushed when the command
+/// ends.</summary>
+internal static class StandardOutput
+{
+    /// <summary>Where a command prints text.</summary>
+    public static TextWriter Output(this ParseResult parse) => parse.InvocationConfiguration.Output;
+
+    /// <summary>Where a command prints bytes; comes behind all text so far. Not to be disposed of.</summary>
+    public static Stream OutputStream(this ParseResult parse)
+    {
+        parse.InvocationConfiguration.Output.Flush();
+        return ((StreamWriter)parse.InvocationConfiguration.Output).BaseStream;
+    }
+}

@@ -1,0 +1,58 @@
+using System.Net;
+using DmEra.Cli;
+using DmEra.Cli.Serving;
+
+namespace DmEra.Tests.Cli.Serving;
+
+public sealed class ListenAddressTests
+{
+    [Theory]
+    [InlineData("tcp:127.0.0.1:10809", "127.0.0.1:10809")]
+    [InlineData("tcp:[::1]:0", "[::1]:0")]
+    public void Tcp_addresses_are_read(string text, string endPoint)
+    {
+        ListenAddress address = ListenAddress.Parse(text);
+
+        Assert.Equal(IPEndPoint.Parse(endPoint), address.EndPoint);
+        Assert.Null(address.SocketPath);
+    }
+
+    [Fact]
+    public void A_host_name_is_looked_up()
+    {
+        ListenAddress address = ListenAddress.Parse("tcp:localhost:1234");
+
+        Assert.True(IPAddress.IsLoopback(((IPEndPoint)address.EndPoint).Address));
+    }
+
+    [Theory]
+    [InlineData("unix:/run/x y.sock", "/run/x y.sock")]
+    [InlineData("unix:/a/../b", "/b")]
+    public void Unix_paths_become_whole(string text, string path) =>
+        Assert.Equal(path, ListenAddress.Parse(text).SocketPath);
+
+    [Theory]
+    [InlineData("")]
+    [InlineData("unix")]
+    [InlineData("unix:")]
+    [InlineData("/run/x")]
+    [InlineData("tcp:")]
+    [InlineData("tcp::80")]
+    [InlineData("tcp:host")]
+    [InlineData("tcp:host:")]
+    [InlineData("tcp:host:-1")]
+    [InlineData("tcp:host:99999")]
+    public void Other_forms_are_refused(string text) =>
+        Assert.Equal(ExitCode.Usage, Assert.Throws<CommandException>(() => ListenAddress.Parse(text)).ExitCode);
+
+    [Fact]
+    public void Uris_can_be_pasted_whatever_the_names_hold()
+    {
+        ListenAddress unix = ListenAddress.Unix("/run/my era/ä&b#c.nbd");
+        ListenAddress tcp = ListenAddress.Parse("tcp:[::1]:0");
+
+        Assert.Equal(
+            "nbd+unix:///my%20disk%3F?socket=/run/my%20era/%C3%A4%26b%23c.nbd", unix.Uri("my disk?", unix.EndPoint));
+        Assert.Equal("nbd://[::1]:4711/disk", tcp.Uri("disk", new IPEndPoint(IPAddress.IPv6Loopback, 4711)));
+    }
+}
