@@ -183,6 +183,32 @@ public sealed class MetadataSpaceMapTests : IDisposable
     }
 
     [Fact]
+    public void Bitmap_that_changes_because_another_one_is_moved_is_moved_too()
+    {
+        _device.BlockCount = 16320 + 200;
+        _store = Create();
+        MoveCursorTo(16400);
+        ulong block = Map.Allocate();
+        Commit();
+
+        // Only the second bitmap changes, but its new place, behind the end of the device, is in the first one's part.
+        MoveCursorTo(16519);
+        Map.Inc(block);
+        Commit();
+        Assert.InRange(new DecodedSpaceMap(_device).Index[1].Address, 1ul, 100ul);
+        Assert.Equal(2u, Map.Count(block));
+
+        void MoveCursorTo(ulong next)
+        {
+            while (Map.Allocate() != next - 1)
+            {
+            }
+
+            _store.Reload();
+        }
+    }
+
+    [Fact]
     public void Growth_over_several_bitmaps_is_committed()
     {
         _device.Capacity = 60_000;
@@ -332,7 +358,7 @@ public sealed class MetadataSpaceMapTests : IDisposable
         SpaceMapPatch.Index(_device, index => index[24] += 2);
         Reopen();
         Map.Allocate();
-        Commit();
+        _store.Commit(TestSuperblock.Numbered(2));
         Assert.Equal(16320u - 5, new DecodedSpaceMap(_device).Index[0].NrFree);
     }
 
@@ -391,9 +417,13 @@ public sealed class MetadataSpaceMapTests : IDisposable
         return store;
     }
 
+    /// <summary>Commits; the counts on disk are decoded, and no block of the state before may have been written.</summary>
     private void Commit()
     {
+        IEnumerable<ulong> usedBefore = new DecodedSpaceMap(_device).UsedBlocks;
+        _device.Operations.Clear();
         _store.Commit(TestSuperblock.Numbered(2));
+        Assert.Equal([0], _device.Operations.SelectMany(operation => operation.Blocks).Intersect(usedBefore));
         _ = new DecodedSpaceMap(_device);
     }
 
