@@ -7,12 +7,18 @@ switch (args)
 {
     case ["run", "--seed", string seed]:
         return Explore(int.Parse(seed, CultureInfo.InvariantCulture), count: 1, TimeSpan.MaxValue);
+    case ["run", "--seed", string seed, "--worlds", string worlds]:
+        return Explore(
+            int.Parse(seed, CultureInfo.InvariantCulture),
+            int.Parse(worlds, CultureInfo.InvariantCulture),
+            TimeSpan.MaxValue);
     case ["run", "--minutes", string minutes]:
         int first = Environment.TickCount & 0xFFFFFF;
         return Explore(first, int.MaxValue - first, TimeSpan.FromMinutes(double.Parse(minutes, CultureInfo.InvariantCulture)));
     default:
-        Console.Error.WriteLine("simulation run --seed N       replay one world");
-        Console.Error.WriteLine("simulation run --minutes M    explore new ones");
+        Console.Error.WriteLine("simulation run --seed N              replay one world");
+        Console.Error.WriteLine("simulation run --seed N --worlds K   run K worlds from seed N on");
+        Console.Error.WriteLine("simulation run --minutes M           explore new ones");
         return 2;
 }
 

@@ -82,6 +82,9 @@ internal sealed class EraTransactions
 
             // They may have been part of the device before, and been written then: unknown counts as changed.
             if (grown.Count > 0) _metadata.Mark(grown.Begin, grown.End);
+
+            // Better refused than granted and then not written to; but what has been in use must come back.
+            if (known < blocks) _metadata.KeepRoom();
         });
         _spareWords = spareWords;
         Writeset writeset = Begin(words);
@@ -224,11 +227,14 @@ internal sealed class EraTransactions
     private void Commit(Action change)
     {
         RequireNotFailed();
-        bool sharesWithDigestion = _uncommittedSteps > 0;
+        ulong free = _metadata.FreeBlocks;
         try { CommitOnce(change); }
-        catch (MetadataFullException) when (sharesWithDigestion && _failure == null)
+        catch (MetadataFullException) when (_failure == null)
         {
-            // What digestion had copied is dropped now; it may have been what was in the way.
+            // What uncommitted digestion had copied was dropped, a reader may have let go of blocks; and going on with
+            // digestion frees writesets.
+            while (HasDigestion) DigestStep();
+            if (_failure != null || _metadata.FreeBlocks <= free) throw;
             CommitOnce(change);
         }
     }

@@ -15,40 +15,46 @@ internal sealed partial class EraMetadata
     // The bits of one array block of the writeset in hand; the era array is changed while they are read.
     private readonly ulong[] _digestWords = new ulong[PersistentBitset.BitsPerBlock / WordBits];
     private ulong _digestEra = ulong.MaxValue;      // the writeset in hand
-    private uint _digestBlock;                      // its next array block
+    private uint _digestBit;                        // what comes next of it: where a block of the era array begins
 
     /// <summary>Digests one array block of the oldest writeset (32 576 bits, which are 32 blocks of the era array), or
-    /// removes the writeset when all of it is digested.</summary>
+    /// less if room is short; or removes the writeset when all of it is digested.</summary>
     /// <returns>false: there is no archived writeset.</returns>
     public bool DigestStep()
     {
         if (!_writesets.TryLowest(_superblock.WritesetTreeRoot, out ulong era, out WritesetRecord writeset)) return false;
-        if (era != _digestEra) (_digestEra, _digestBlock) = (era, 0);
+        if (era != _digestEra) (_digestEra, _digestBit) = (era, 0);
 
         // The origin may have shrunk since: what was cut off is gone.
         uint bits = Math.Min(writeset.NrBits, _superblock.NrBlocks);
-        uint first = _digestBlock * PersistentBitset.BitsPerBlock;
-        if (first >= bits)
+        if (_digestBit >= bits)
         {
             _superblock.WritesetTreeRoot = _writesets.Remove(_superblock.WritesetTreeRoot, era);
             return true;
         }
 
+        (uint block, uint begin) = Math.DivRem(_digestBit, PersistentBitset.BitsPerBlock);
+        uint first = block * PersistentBitset.BitsPerBlock;
         uint end = Math.Min(bits - first, PersistentBitset.BitsPerBlock);
-        ReadDigestWords(writeset.Root, end);
-        for (uint begin = 0; begin < end; begin += (uint)_eraArray.EntriesPerBlock)
-            DigestInto(first + begin, (int)begin, (int)Math.Min(end, begin + (uint)_eraArray.EntriesPerBlock), (uint)era);
-        _digestBlock++;
+        ReadDigestWords(writeset.Root, block, end);
+        do
+        {
+            uint next = Math.Min(end, begin + (uint)_eraArray.EntriesPerBlock);
+            DigestInto(first + begin, (int)begin, (int)next, (uint)era);
+            begin = next;
+        }
+        while (begin < end && HasRoomToDigest);
+        _digestBit = first + begin;
         return true;
     }
 
     private void ResetDigest() => _digestEra = ulong.MaxValue;
 
-    private void ReadDigestWords(ulong root, uint bitCount)
+    private void ReadDigestWords(ulong root, uint block, uint bitCount)
     {
-        using ReadArrayBlock<Le64> block = _bitsets.ReadBlock(root, _digestBlock, bitCount);
+        using ReadArrayBlock<Le64> words = _bitsets.ReadBlock(root, block, bitCount);
         Array.Clear(_digestWords);
-        for (int i = 0; i < block.Values.Length; i++) _digestWords[i] = block.Values[i];
+        for (int i = 0; i < words.Values.Length; i++) _digestWords[i] = words.Values[i];
     }
 
     /// <summary>Brings the bits that belong to one block of the era array into it.</summary>

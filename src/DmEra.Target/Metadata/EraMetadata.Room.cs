@@ -4,42 +4,64 @@ using DmEra.PersistentData.SpaceMaps;
 
 namespace DmEra.Target.Metadata;
 
-// Room that is kept back, so that full metadata is never a dead end: writing stops before ending an era, beginning one, or dropping
-// the metadata snapshot could fail. All numbers are upper bounds in metadata blocks; metadata that can grow does.
+// Room that is kept back, so that full metadata is no dead end: writing stops before there is too little left to
+// digest, to end an era, to begin one, or to drop the snapshot. All numbers are upper bounds in metadata blocks.
 internal sealed partial class EraMetadata
 {
-    // Nodes of a writeset tree of two levels that an insertion can copy or add.
-    private const ulong ArchiveRoom = 8;
-
-    // A leaf of an index: an array of no more blocks than this has a single one.
+    // A tree of no more entries than this has a single node.
     private const ulong IndexLeafEntries = 252;
+    private const ulong WritesetLeafEntries = 201;
     private const ulong FewestIndexEntries = IndexLeafEntries / 3;
-    private const ulong EraBlocksPerStep = 32;
+
+    /// <summary>Metadata blocks that can be allocated now, without making the device longer.</summary>
+    public ulong FreeBlocks => _store.SpaceMap.FreeBlocks;
+
+    /// <summary>Whether there is the room that <see cref="KeepRoom"/> asks for.</summary>
+    public bool HasRoomKept => FreeBlocks >= KeptRoom;
+
+    /// <summary>Whether there is room to digest one block of the era array, to commit that, and to end the
+    /// era.</summary>
+    public bool HasRoomToDigest => FreeBlocks >= DigestRoom;
 
     // What the space map writes at a commit: all bitmaps, the index, and a leaf of large counts.
     private ulong CommitRoom => ((TotalBlocks + BitmapHeader.EntriesPerBlock - 1) / BitmapHeader.EntriesPerBlock) + 2;
 
-    private ulong WritesetRoom => BlocksOfArray(_superblock.NrBlocks, PersistentBitset.BitsPerBlock);
+    // Nodes that one insertion into the writeset tree, or removal from it, can copy or add: the leaf; of two levels the
+    // path, its siblings, and what splits off.
+    private ulong ArchiveRoom =>
+        _writesets.TryLowest(_superblock.WritesetTreeRoot, out ulong lowest, out _)
+        && _writesets.TryHighest(_superblock.WritesetTreeRoot, out ulong highest, out _)
+        && highest - lowest >= WritesetLeafEntries - 1 ? 8 : 1ul;
 
-    private ulong DigestRoom =>
-        Math.Min(BlocksOfArray(_superblock.NrBlocks, (uint)_eraArray.EntriesPerBlock), EraBlocksPerStep)
-        + ArchiveRoom + CommitRoom + (ArchiveRoom + CommitRoom);
+    // An empty writeset: its array blocks and the nodes of their index.
+    private ulong WritesetRoom
+    {
+        get
+        {
+            ulong blocks = BlocksOfArray(PersistentBitset.BitsPerBlock);
+            return blocks <= IndexLeafEntries ? blocks + 1 : blocks + (blocks / FewestIndexEntries) + 3;
+        }
+    }
 
-    // The era ends, the next one begins after a resume, the snapshot is dropped: each with its commit.
-    private ulong KeptRoom =>
-        CommitRoom + (ArchiveRoom + CommitRoom) + (WritesetRoom + CommitRoom) + CommitRoom;
+    // A block of the era array and its path; then the writeset goes, this is committed, and the era can still be ended.
+    private ulong DigestRoom
+    {
+        get
+        {
+            ulong path = BlocksOfArray((uint)_eraArray.EntriesPerBlock) <= IndexLeafEntries ? 1u : 3u;
+            return 1 + path + ArchiveRoom + CommitRoom + (ArchiveRoom + CommitRoom);
+        }
+    }
 
-    /// <summary>Whether there is the room that <see cref="KeepRoom"/> asks for.</summary>
-    public bool HasRoomKept => _store.SpaceMap.FreeBlocks >= KeptRoom;
+    // This transaction is committed, the era ended, another begun after a resume, the snapshot dropped.
+    private ulong KeptRoom => Math.Max(
+        DigestRoom,
+        CommitRoom + (ArchiveRoom + CommitRoom) + (WritesetRoom + CommitRoom) + CommitRoom);
 
-    /// <summary>Makes sure that, after the commit of the running transaction, suspending, resuming and dropping a
-    /// snapshot will find room.</summary>
-    /// <exception cref="MetadataFullException">They would not.</exception>
+    /// <summary>Makes sure that, after the commit of the running transaction, there will be room to suspend, resume and drop
+    /// a snapshot. Metadata that can grow does.</summary>
+    /// <exception cref="MetadataFullException">There would not.</exception>
     public void KeepRoom() => _store.SpaceMap.EnsureFree(KeptRoom);
-
-    /// <summary>Whether a step of digestion would find room, leaving enough for a commit and for ending the
-    /// era.</summary>
-    public bool HasRoomToDigest => _store.SpaceMap.FreeBlocks >= DigestRoom;
 
     /// <summary>Makes the device longer, if it can be, so that a step of digestion finds room.</summary>
     public bool TryMakeRoomToDigest()
@@ -50,10 +72,6 @@ internal sealed partial class EraMetadata
         return true;
     }
 
-    // Array blocks and the nodes of their index.
-    private static ulong BlocksOfArray(uint values, uint perBlock)
-    {
-        ulong blocks = (values + perBlock - 1) / perBlock;
-        return blocks <= IndexLeafEntries ? blocks + 1 : blocks + (blocks / FewestIndexEntries) + 3;
-    }
+    private ulong BlocksOfArray(uint valuesPerBlock) =>
+        ((ulong)_superblock.NrBlocks + valuesPerBlock - 1) / valuesPerBlock;
 }

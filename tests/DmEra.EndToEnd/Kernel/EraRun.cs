@@ -42,7 +42,7 @@ internal abstract class EraRun(WriteLog log)
     public void DropMetadataSnapshot() => Send("drop_metadata_snap");
 
     /// <summary>Suspends the device and resumes it with a new length, which begins an era.</summary>
-    public void Reload(uint blockCount)
+    public virtual void Reload(uint blockCount)
     {
         LoadTable(blockCount);
         Log.BeginEra(blockCount);

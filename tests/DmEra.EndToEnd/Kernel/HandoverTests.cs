@@ -49,6 +49,19 @@ public sealed class HandoverTests : IDisposable
         _log.AssertIsIn(_metadata);
     }
 
+    [Fact]
+    public void The_kernel_goes_on_with_metadata_that_has_grown_under_us()
+    {
+        string metadata = _folder.Sparse("small", 128 * 1024);
+        using (OurEra ours = new(metadata, _origin, _log, Histories.BlockCount)) Histories.Play("grown", ours);
+        Assert.True(new FileInfo(metadata).Length > 128 * 1024);
+        _log.AssertIsIn(metadata);
+
+        using Guest guest = Guest.Boot(GuestDisk.File("meta", metadata), GuestDisk.File("origin", _origin));
+        GoOn(new KernelEra(guest, _log, _log.BlockCount));
+        _log.AssertIsIn(metadata);
+    }
+
     public void Dispose() => _folder.Dispose();
 
     private Guest BootGuest() => Guest.Boot(GuestDisk.File("meta", _metadata), GuestDisk.File("origin", _origin));

@@ -31,6 +31,15 @@ internal sealed class OurEra : EraRun, IDisposable
         Table("metadata", origin, blockCount), metadata, FileBlockDevice.Open(origin), new EraTargetOptions());
 
     /// <inheritdoc/>
+    /// <remarks>Blocks that are new count as written: nobody knows what they held before.</remarks>
+    public override void Reload(uint blockCount)
+    {
+        uint known = Log.BlockCount;
+        base.Reload(blockCount);
+        for (uint block = known; block < blockCount; block++) Log.Add(block);
+    }
+
+    /// <inheritdoc/>
     public override void Remove() => _target.Dispose();
 
     /// <inheritdoc/>

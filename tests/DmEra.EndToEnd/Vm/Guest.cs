@@ -28,7 +28,7 @@ internal sealed class Guest : IDisposable
             "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
             "-machine", "q35", "-accel", "tcg", "-cpu", "max", "-m", "512",
             "-kernel", KernelAndInitramfs.Value[0], "-initrd", KernelAndInitramfs.Value[1],
-            "-append", "console=ttyS0 quiet panic=-1 oops=panic mitigations=off nokaslr random.trust_cpu=on",
+            "-append", "console=ttyS0 quiet panic=-1 oops=panic mitigations=off nokaslr no_timer_check random.trust_cpu=on",
             "-serial", $"file:{_folder["kernel.log"]}",
             "-device", "virtio-serial-pci",
             "-chardev", "stdio,id=host,signal=off", "-device", "virtserialport,chardev=host",

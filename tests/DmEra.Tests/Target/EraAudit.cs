@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Runtime.InteropServices;
 
 namespace DmEra.Tests.Target;
 
@@ -110,6 +111,16 @@ internal sealed class EraAudit
         }
     }
 
+    /// <summary>Asserts when each block was last written.</summary>
+    public void AssertLastWritten(ReadOnlySpan<uint> expected)
+    {
+        uint[] actual = LastWritten();
+        Assert.Equal(expected.Length, actual.Length);
+        int same = expected.CommonPrefixLength(actual);
+        if (same < actual.Length)
+            Assert.Fail($"block {same} was last written in era {expected[same]}, but the metadata says {actual[same]}");
+    }
+
     private void ReadTrees()
     {
         foreach ((ulong era, byte[] value) in ReadTree(WritesetTreeRoot, 12))
@@ -119,40 +130,35 @@ internal sealed class EraAudit
             Writesets.Add((uint)era, ReadBits(U64(value, 4), U32(value, 0)));
         }
 
-        EraArray = [.. ReadArray(EraArrayRoot, 4, NrBlocks).Select(entry => U32(entry, 0))];
-        Assert.All(EraArray, era => Assert.InRange(era, 0u, CurrentEra));
+        EraArray = MemoryMarshal.Cast<byte, uint>(ReadArray(EraArrayRoot, 4, NrBlocks)).ToArray();
+        Assert.True(EraArray.Length == 0 || EraArray.Max() <= CurrentEra, "an era is yet to come");
     }
 
     private bool[] ReadBits(ulong root, uint count)
     {
-        bool[] bits = new bool[count];
-        int at = 0;
-        foreach (byte[] word in ReadArray(root, 8, (count + 63) / 64))
-        {
-            for (int bit = 0; bit < 64; bit++, at++)
-            {
-                bool isSet = ((U64(word, 0) >> bit) & 1) != 0;
-                if (at < count) bits[at] = isSet;
-                else Assert.False(isSet, $"bit {at} is behind the end of a writeset of {count}");
-            }
-        }
-
-        return bits;
+        byte[] words = ReadArray(root, 8, (count + 63) / 64);
+        bool[] bits = new bool[words.Length * 8];
+        for (int bit = 0; bit < bits.Length; bit++) bits[bit] = ((words[bit / 8] >> (bit % 8)) & 1) != 0;
+        Assert.False(bits.AsSpan((int)count).Contains(true), "a bit behind the end of a writeset is set");
+        return bits[..(int)count];
     }
 
-    private IEnumerable<byte[]> ReadArray(ulong root, int valueSize, uint count)
+    private byte[] ReadArray(ulong root, int valueSize, uint count)
     {
         int perBlock = (BlockSize - 24) / valueSize;
         List<(ulong Key, byte[] Value)> index = ReadTree(root, 8);
         Assert.Equal((int)((count + perBlock - 1) / perBlock), index.Count);
+        byte[] values = new byte[count * valueSize];
         for (int k = 0; k < index.Count; k++)
         {
             Assert.Equal((ulong)k, index[k].Key);
             byte[] block = Block(U64(index[k].Value, 0), ArraySalt, 16);
-            uint used = (uint)Math.Min(count - (k * perBlock), perBlock);
-            Assert.Equal(((uint)perBlock, used, (uint)valueSize), (U32(block, 4), U32(block, 8), U32(block, 12)));
-            for (int i = 0; i < used; i++) yield return block[(24 + (i * valueSize))..(24 + ((i + 1) * valueSize))];
+            int used = (int)Math.Min(count - (k * perBlock), perBlock);
+            Assert.Equal(((uint)perBlock, (uint)used, (uint)valueSize), (U32(block, 4), U32(block, 8), U32(block, 12)));
+            block.AsSpan(24, used * valueSize).CopyTo(values.AsSpan(k * perBlock * valueSize));
         }
+
+        return values;
     }
 
     private List<(ulong Key, byte[] Value)> ReadTree(ulong root, int valueSize)

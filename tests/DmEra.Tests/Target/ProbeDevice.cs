@@ -4,7 +4,7 @@ using DmEra.Devices;
 namespace DmEra.Tests.Target;
 
 /// <summary>What is done to a device.</summary>
-internal enum DeviceCall
+public enum DeviceCall
 {
     Read,
     Write,

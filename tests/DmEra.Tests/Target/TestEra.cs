@@ -19,8 +19,9 @@ internal sealed class TestEra : IDisposable
     {
         Metadata = metadata;
         Origin = origin;
-        EraTable table = new(0, blocks * BlockSectors, "meta", "origin", BlockSectors);
-        Target = EraTarget.Create(table, metadata, origin, new EraTargetOptions { CacheBlocks = 64, Log = Logged.Add });
+        EraTable table = new(0, (long)blocks * BlockSectors, "meta", "origin", BlockSectors);
+        Target = EraTarget.Create(
+            table, metadata, origin, new EraTargetOptions { CacheBlocks = 64, Log = Logged.Add, Threads = Threads });
     }
 
     public ProbeDevice Metadata { get; }
@@ -28,6 +29,9 @@ internal sealed class TestEra : IDisposable
     public ProbeDevice Origin { get; }
 
     public EraTarget Target { get; }
+
+    /// <summary>The threads of the target; its worker is one of those that wait when all is quiet.</summary>
+    public WatchedThreads Threads { get; } = new();
 
     public List<string> Logged { get; } = [];
 

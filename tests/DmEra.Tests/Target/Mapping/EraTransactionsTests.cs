@@ -1,0 +1,108 @@
+using DmEra.Target.History;
+
+namespace DmEra.Tests.Target.Mapping;
+
+public class EraTransactionsTests
+{
+    [Fact]
+    public void Taking_a_snapshot_changes_as_few_counts_as_the_kernel()
+    {
+        TestTransactions eras = Resumed(1024);
+        eras.DigestAll();
+        EraAudit before = eras.Audit();
+        eras.Eras.RollOver();
+        eras.Eras.TakeSnapshot();
+
+        // The audit has checked every count: the two roots have one more. The era that ended takes its writeset's two blocks.
+        EraAudit after = eras.Audit();
+        Assert.Equal(before.UsedBlocks + 1 + 2, after.UsedBlocks);
+        Assert.Equal(after.WritesetTreeRoot, after.Snapshot!.WritesetTreeRoot);
+        Assert.Equal(after.EraArrayRoot, after.Snapshot.EraArrayRoot);
+    }
+
+    [Theory]
+    [InlineData(5u)]
+    [InlineData(64u)]
+    public void Digestion_of_a_small_device_keeps_its_writesets_apart(uint blocks)
+    {
+        // The kernel once digested a second writeset with the word that it had cached of the first.
+        TestTransactions eras = Resumed(blocks);
+        eras.Mark(1, 2);
+        eras.Eras.RollOver();
+        eras.Mark(4);
+        eras.Eras.RollOver();
+        Assert.Equal(2, eras.Audit().Writesets.Count);
+        eras.DigestAll();
+
+        EraAudit audit = eras.Audit();
+        Assert.Empty(audit.Writesets);
+        Assert.Equal([0u, 1u, 1u, 0u, 2u], audit.EraArray[..5]);
+    }
+
+    [Fact]
+    public void Digestion_commits_in_steps_and_gives_its_blocks_back()
+    {
+        const uint Blocks = 70 * 32576;     // 70 steps a writeset
+        TestTransactions eras = Resumed(Blocks, metadataBlocks: 6000);
+        eras.Mark(new BlockRange(0, Blocks));
+        eras.Eras.RollOver();
+        int used = (int)eras.Eras.Usage.UsedBlocks, commits = 0;
+        eras.Device.Before = operation =>
+        {
+            if (operation is { Call: DeviceCall.Write, Offset: 0 }) commits++;
+        };
+        eras.DigestAll();
+
+        Assert.Equal(2, commits);
+        Assert.Equal(used - 71, (int)eras.Eras.Usage.UsedBlocks);
+        Assert.False(eras.Audit().EraArray.AsSpan().ContainsAnyExcept(1u));
+    }
+
+    [Fact]
+    public void Digestion_that_is_interrupted_begins_again_and_ends_the_same()
+    {
+        const uint Blocks = 4 * 32576;
+        TestTransactions eras = Resumed(Blocks, metadataBlocks: 1000);
+        eras.Mark(new BlockRange(100, 100_000));
+        eras.Eras.RollOver();
+        eras.Mark(new BlockRange(50_000, 60_000));
+        for (int steps = 0; ; steps++)
+        {
+            TestTransactions crashed = new(new ProbeDevice(eras.Device.ToArray()));
+            crashed.Eras.Resume(Blocks);
+            for (int i = 0; i < steps; i++) crashed.Eras.DigestStep();
+            bool isDone = !crashed.Eras.HasDigestion;
+            crashed.Mark(7);        // commits what was digested so far
+            uint[] expected = crashed.Audit().LastWritten();
+            Assert.Equal((0u, 1u, 2u, 1u, 3u), (expected[99], expected[100], expected[50_000], expected[60_000], expected[7]));
+
+            TestTransactions reopened = new(new ProbeDevice(crashed.Device.ToArray()));
+            Assert.Equal(expected, reopened.Audit().LastWritten());
+            reopened.Eras.Resume(Blocks);
+            reopened.DigestAll();
+            Assert.Equal(expected, reopened.Audit().EraArray);
+            if (isDone) break;
+        }
+    }
+
+    [Fact]
+    public void Pending_writesets_are_digested_before_anything_is_refused_for_lack_of_room()
+    {
+        TestTransactions eras = Resumed(20_000, metadataBlocks: 64);
+        for (uint era = 1; era <= 200; era++)
+        {
+            eras.Mark(era * 90);
+            eras.Eras.RollOver();       // no step of digestion in between
+        }
+
+        uint[] written = eras.Audit().LastWritten();
+        for (uint era = 1; era <= 200; era++) Assert.Equal(era, written[era * 90]);
+    }
+
+    private static TestTransactions Resumed(uint blocks, int metadataBlocks = 256)
+    {
+        TestTransactions eras = new(new ProbeDevice(metadataBlocks * 4096));
+        eras.Eras.Resume(blocks);
+        return eras;
+    }
+}
