@@ -24,6 +24,15 @@ internal static class BlockBits
         }
     }
 
+    /// <summary>Whether any of the eras is above a limit.</summary>
+    public static bool AnyAbove(ReadOnlySpan<uint> eras, uint limit)
+    {
+        Vector256<uint> highest = Vector256<uint>.Zero;
+        for (; eras.Length >= Vector256<uint>.Count; eras = eras[Vector256<uint>.Count..])
+            highest = Vector256.Max(highest, Vector256.Create(eras));
+        return Vector256.GreaterThanAny(highest, Vector256.Create(limit)) || eras.ContainsAnyExceptInRange(0u, limit);
+    }
+
     /// <summary>Position of the first bit from <paramref name="from"/> on that equals <paramref name="value"/>, or
     /// <paramref name="end"/> when there is none before it.</summary>
     public static int Next(ReadOnlySpan<ulong> bits, bool value, int from, int end)

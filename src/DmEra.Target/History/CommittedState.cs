@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using DmEra.Devices;
 using DmEra.PersistentData.Blocks;
 using DmEra.PersistentData.BTrees;
 using DmEra.Target.Metadata;
@@ -51,10 +52,16 @@ internal sealed class CommittedState
         MemoryMarshal.Read<Superblock>(reader.Read(address, SuperblockValidator.Instance));
 
     /// <summary>Reads what a superblock leads to.</summary>
-    /// <exception cref="MetadataCorruptException">The writeset tree is damaged.</exception>
-    public static CommittedState Read(MetadataReader reader, Superblock superblock)
+    /// <param name="reader">Reads the metadata.</param>
+    /// <param name="superblock">The live one, or a metadata snapshot's.</param>
+    /// <param name="onLost">Told of parts of the writeset tree that cannot be read: of writesets that are missing
+    /// here, and may have marked any block. When nobody is told, they are errors.</param>
+    /// <exception cref="MetadataCorruptException">The writeset tree is damaged, and nobody to tell.</exception>
+    /// <exception cref="DeviceException">The device failed, and nobody to tell.</exception>
+    public static CommittedState Read(
+        MetadataReader reader, Superblock superblock, Action<LostPiece>? onLost = null)
     {
-        List<WritesetRef> writesets = ReadWritesetTree(reader, superblock.WritesetTreeRoot);
+        List<WritesetRef> writesets = ReadWritesetTree(reader, superblock, onLost);
         WritesetRecord open = superblock.CurrentWriteset;
         // A snapshot has a writeset in this field that was not yet written to, and whose blocks were reused since.
         bool isSnapshot = superblock.BlockNumber != Superblock.Location;
@@ -62,26 +69,38 @@ internal sealed class CommittedState
         return new CommittedState(superblock, writesets);
     }
 
-    private static List<WritesetRef> ReadWritesetTree(MetadataReader reader, ulong root)
+    private static List<WritesetRef> ReadWritesetTree(
+        MetadataReader reader, Superblock superblock, Action<LostPiece>? onLost)
     {
         List<WritesetRef> writesets = [];
         TreeReader tree = new(reader);
         for (ulong from = 0; from <= uint.MaxValue; from = tree.Bound)
         {
-            ReadNode leaf = tree.FindLeaf<WritesetRecord>(root, from);
-            for (int i = 0; i < leaf.Count; i++)
+            try
             {
-                if (leaf.Keys[i] > uint.MaxValue)
-                {
-                    throw new MetadataCorruptException(
-                        tree.Path[^1], $"btree node: era {leaf.Keys[i]} is out of range", MetadataCorruption.Damaged);
-                }
-
-                WritesetRecord value = leaf.Values<WritesetRecord>()[i];
-                writesets.Add(new WritesetRef((uint)leaf.Keys[i].Value, value.NrBits, value.Root));
+                AddWritesets(tree, tree.FindLeaf<WritesetRecord>(superblock.WritesetTreeRoot, from), writesets);
+            }
+            catch (Exception fault) when (onLost is not null && fault is MetadataCorruptException or DeviceException)
+            {
+                onLost(new LostPiece("writeset tree", new BlockRange(0, superblock.NrBlocks), [.. tree.Path], fault));
             }
         }
 
         return writesets;
+    }
+
+    private static void AddWritesets(TreeReader tree, ReadNode leaf, List<WritesetRef> writesets)
+    {
+        ReadOnlySpan<WritesetRecord> values = leaf.Values<WritesetRecord>();
+        for (int i = 0; i < leaf.Count; i++)
+        {
+            if (leaf.Keys[i] > uint.MaxValue)
+            {
+                throw new MetadataCorruptException(
+                    tree.Path[^1], $"btree node: era {leaf.Keys[i]} is out of range", MetadataCorruption.Damaged);
+            }
+
+            writesets.Add(new WritesetRef((uint)leaf.Keys[i].Value, values[i].NrBits, values[i].Root));
+        }
     }
 }

@@ -7,13 +7,6 @@ using DmEra.PersistentData.Blocks;
 
 namespace DmEra.Target.History;
 
-/// <summary>A piece of the metadata that cannot be read.</summary>
-/// <param name="Blocks">The origin blocks it told of.</param>
-/// <param name="Era">The era of the writeset it belongs to; null = the era array.</param>
-/// <param name="Path">The metadata blocks that lead to the fault, from the root downwards.</param>
-/// <param name="Cause">Why.</param>
-internal sealed record LostPiece(BlockRange Blocks, uint? Era, IReadOnlyList<ulong> Path, Exception Cause);
-
 /// <summary>
 /// Works out what a committed state says of a window of origin blocks. Where a piece cannot be read it throws; or,
 /// given someone to tell, goes on as if the blocks of that piece were written in the current era.
@@ -40,7 +33,7 @@ internal sealed class WindowReader(MetadataReader reader, CommittedState state, 
                 continue;
             }
 
-            Lose(new BlockRange((uint)pieces.Begin, (uint)pieces.End), null, pieces.FaultPath, pieces.Fault);
+            Lose(new BlockRange((uint)pieces.Begin, (uint)pieces.End), "era array", pieces.FaultPath, pieces.Fault);
             target.Fill(state.CurrentEra);
         }
 
@@ -100,7 +93,7 @@ internal sealed class WindowReader(MetadataReader reader, CommittedState state, 
 
             if (pieces.Fault is null) continue;
             BlockRange blocks = new((uint)(pieces.Begin * 64), (uint)Math.Min(pieces.End * 64, end));
-            Lose(blocks, writeset.Era, pieces.FaultPath, pieces.Fault);
+            Lose(blocks, $"writeset of era {writeset.Era}", pieces.FaultPath, pieces.Fault);
             eras.Slice(at, (int)blocks.Count).Fill(state.CurrentEra);
         }
     }
@@ -112,9 +105,9 @@ internal sealed class WindowReader(MetadataReader reader, CommittedState state, 
 
     private static ulong WordsUpTo(ulong end) => (end + 63) / 64;
 
-    private void Lose(BlockRange blocks, uint? era, IReadOnlyList<ulong> path, Exception fault)
+    private void Lose(BlockRange blocks, string place, IReadOnlyList<ulong> path, Exception fault)
     {
         if (onLost is null) ExceptionDispatchInfo.Throw(fault);
-        onLost(new LostPiece(blocks, era, [.. path], fault));
+        onLost(new LostPiece(place, blocks, [.. path], fault));
     }
 }

@@ -1,0 +1,75 @@
+using System.Runtime.ExceptionServices;
+using DmEra.Devices;
+using DmEra.Target.History;
+
+namespace DmEra.Tools.Check;
+
+/// <summary>Has array blocks looked into by several threads, a batch at a time. What they find comes out in the order of
+/// the blocks, however many threads there are.</summary>
+internal sealed class ArrayBlockCrew(IBlockDevice device, Inspection inspection)
+{
+    // 64 MiB of metadata: enough to make the start of threads cheap, few enough to keep in mind.
+    private const int BatchSize = 16384;
+    private const int WorthAThread = 512;
+    private const int MostThreads = 4;
+
+    private readonly List<ArrayBlockRef> _batch = [];
+
+    /// <summary>Takes one more block.</summary>
+    public void Add(ArrayBlockRef block)
+    {
+        _batch.Add(block);
+        if (_batch.Count == BatchSize) Complete();
+    }
+
+    /// <summary>Looks into the blocks that are left.</summary>
+    public void Complete()
+    {
+        ArrayBlockRef[] blocks = [.. _batch];
+        _batch.Clear();
+        int threads = Math.Clamp(blocks.Length / WorthAThread, 1, Math.Min(Environment.ProcessorCount, MostThreads));
+        Worker[] workers = new Worker[threads];
+        for (int i = 0; i < threads; i++)
+        {
+            int begin = (int)((long)blocks.Length * i / threads);
+            int end = (int)((long)blocks.Length * (i + 1) / threads);
+            workers[i] = new Worker(new ArrayBlockInspector(new MetadataReader(device), inspection.Ledger), blocks.AsMemory(begin..end));
+        }
+
+        foreach (Worker worker in workers.AsSpan(1)) worker.Start();
+        workers[0].Run();
+        foreach (Worker worker in workers) worker.Join();
+        foreach (Fault fault in workers.SelectMany(worker => worker.Faults)) inspection.Faults.Add(fault);
+    }
+
+    private sealed class Worker
+    {
+        private readonly ArrayBlockInspector _inspector;
+        private readonly ReadOnlyMemory<ArrayBlockRef> _blocks;
+        private readonly Thread _thread;
+        private Exception? _failure;
+
+        public Worker(ArrayBlockInspector inspector, ReadOnlyMemory<ArrayBlockRef> blocks)
+        {
+            _inspector = inspector;
+            _blocks = blocks;
+            _thread = new Thread(Run) { Name = "era check", IsBackground = true };
+        }
+
+        public IEnumerable<Fault> Faults => _inspector.Faults;
+
+        public void Start() => _thread.Start();
+
+        public void Run()
+        {
+            try { _inspector.Inspect(_blocks.Span); }
+            catch (Exception failure) { _failure = failure; }
+        }
+
+        public void Join()
+        {
+            if (_thread.IsAlive) _thread.Join();
+            if (_failure is not null) ExceptionDispatchInfo.Throw(_failure);
+        }
+    }
+}

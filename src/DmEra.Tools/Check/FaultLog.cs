@@ -1,0 +1,35 @@
+using DmEra.PersistentData.Blocks;
+
+namespace DmEra.Tools.Check;
+
+/// <summary>Collects faults; of endless ones it keeps the first thousand and counts the rest.</summary>
+internal sealed class FaultLog
+{
+    private const int MaxKept = 1000;
+
+    private readonly List<Fault> _kept = [];
+    private readonly int[] _counts = new int[(int)FaultLevel.Damage + 1];
+
+    /// <summary>The faults that were kept.</summary>
+    public IReadOnlyList<Fault> Kept => _kept;
+
+    /// <summary>The lists that some fault, kept or not, puts in doubt.</summary>
+    public ChangeLists InDoubt { get; private set; }
+
+    /// <summary>All faults, kept or not.</summary>
+    public int Count => _counts.Sum();
+
+    /// <summary>Faults of one level, kept or not.</summary>
+    public int CountOf(FaultLevel level) => _counts[(int)level];
+
+    public void Add(Fault fault)
+    {
+        _counts[(int)fault.Level]++;
+        InDoubt |= fault.InDoubt;
+        if (_kept.Count < MaxKept) _kept.Add(fault);
+    }
+
+    /// <summary>What a fault of reading says, without the block that its path has anyway.</summary>
+    public static string CauseOf(Exception fault) =>
+        fault is MetadataCorruptException corrupt ? corrupt.Cause : fault.Message;
+}
