@@ -59,8 +59,7 @@ public sealed class NbdServer : IDisposable
 
     /// <summary>Lets clients in at a TCP address or a Unix socket, whose file only its owner may use.</summary>
     /// <returns>Where it listens, with the port that was chosen if the one asked for was 0.</returns>
-    /// <exception cref="IOException">Another server listens there.</exception>
-    /// <exception cref="SocketException">The address cannot be listened at.</exception>
+    /// <exception cref="IOException">That is not possible there.</exception>
     public EndPoint Listen(EndPoint endPoint)
     {
         Socket socket = ListeningSocket.Open(endPoint, Backlog);

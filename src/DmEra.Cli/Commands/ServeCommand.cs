@@ -1,6 +1,7 @@
 using System.CommandLine;
 using DmEra.Cli.Serving;
 using DmEra.Control;
+using DmEra.Nbd;
 using DmEra.Target.Mapping;
 
 namespace DmEra.Cli.Commands;
@@ -72,8 +73,10 @@ internal sealed class ServeCommand
             throw new CommandException($"'{name}' cannot be the name of a device; choose another --name", ExitCode.Usage);
         RuntimeFolder runtime = RuntimeFolder.FromEnvironment();
         string[] listen = parse.GetValue(_listen) ?? [];
-        string? control = parse.GetValue(_control);
+        string? control = parse.GetValue(_control) is string path ? Path.GetFullPath(path) : null;
         if (listen.Length == 0 || control is null) runtime.Create();
+        control ??= runtime.ControlSocket(name);
+        ListeningSocket.RequireFree(control);
         return new ServeRequest
         {
             Table = table,
@@ -85,7 +88,7 @@ internal sealed class ServeCommand
             Listen = listen.Length == 0
                 ? [ListenAddress.Unix(runtime.NbdSocket(name))]
                 : [.. listen.Select(ListenAddress.Parse)],
-            ControlSocket = control is null ? runtime.ControlSocket(name) : Path.GetFullPath(control),
+            ControlSocket = control,
         };
     }
 

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
+using DmEra.Nbd;
 
 namespace DmEra.Cli.Serving;
 
@@ -12,14 +13,17 @@ internal sealed record ListenAddress(EndPoint EndPoint, string? Host)
     private const string UnixScheme = "unix:";
     private const string TcpScheme = "tcp:";
 
-    /// <summary>The path of a Unix socket; null for TCP.</summary>
-    public string? SocketPath => Host is null ? EndPoint.ToString() : null;
-
     /// <summary>A Unix socket.</summary>
-    public static ListenAddress Unix(string path) => new(new UnixDomainSocketEndPoint(path), Host: null);
+    /// <exception cref="IOException">There cannot be one under this path.</exception>
+    public static ListenAddress Unix(string path)
+    {
+        ListeningSocket.RequireFree(path);
+        return new ListenAddress(new UnixDomainSocketEndPoint(path), Host: null);
+    }
 
     /// <summary>Reads what the user typed.</summary>
     /// <exception cref="CommandException">It is none of the two forms, or the host is unknown.</exception>
+    /// <exception cref="IOException">There cannot be a socket under this path.</exception>
     public static ListenAddress Parse(string text)
     {
         if (text.StartsWith(UnixScheme, StringComparison.Ordinal) && text.Length > UnixScheme.Length)

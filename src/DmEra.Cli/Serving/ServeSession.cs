@@ -15,14 +15,13 @@ internal sealed class ServeSession(ServeRequest request, TextWriter output, Text
     public async Task<int> RunAsync()
     {
         using StopSignals signals = new(error);
-        RequireFreeSockets();
         using NewFiles files = new();
         EraTable table = request.Prepare(files);
         using EraTarget target = EraTarget.Create(table, new EraTargetOptions { Log = Log });
         using FileBlockDevice origin = FileBlockDevice.OpenShared(table.OriginPath);
         NbdExport export = new(request.Name, target.Device, new BlockStatusCatalog([new AllocationContext(origin)], []));
         using NbdServer server = new([export], new NbdServerOptions { Log = this });
-        using UnixListener control = UnixListener.Bind(request.ControlSocket);
+        using UnixListener control = new(request.ControlSocket);
         string[] uris = [.. request.Listen.Select(address => Listen(server, address))];
         target.Resume();
         files.Keep();
@@ -41,15 +40,6 @@ internal sealed class ServeSession(ServeRequest request, TextWriter output, Text
     }
 
     void INbdLog.Fault(string message, Exception cause) => Log($"{message}: {cause.Message}");
-
-    // Before anything is touched.
-    private void RequireFreeSockets()
-    {
-        foreach (string? path in request.Listen.Select(address => address.SocketPath).Append(request.ControlSocket))
-        {
-            if (path is not null) UnixListener.RequireFree(path);
-        }
-    }
 
     private string Listen(NbdServer server, ListenAddress address)
     {

@@ -40,7 +40,7 @@ internal sealed class ServedDisk : IAsyncDisposable
             new EraTargetOptions());
         target.Resume();
         NbdServer server = new([new NbdExport("disk", target.Device, new BlockStatusCatalog())], new NbdServerOptions());
-        UnixListener control = UnixListener.Bind(folder["disk.ctl"]);
+        UnixListener control = new(folder["disk.ctl"]);
         ServedDevice device = new("disk", target, server, ["nbd://nowhere/disk"], control);
         return new ServedDisk(folder, device, server, control, await ControlServer.StartAsync(device, control));
     }

@@ -11,10 +11,7 @@ public sealed class ListenAddressTests
     [InlineData("tcp:[::1]:0", "[::1]:0")]
     public void Tcp_addresses_are_read(string text, string endPoint)
     {
-        ListenAddress address = ListenAddress.Parse(text);
-
-        Assert.Equal(IPEndPoint.Parse(endPoint), address.EndPoint);
-        Assert.Null(address.SocketPath);
+        Assert.Equal(IPEndPoint.Parse(endPoint), ListenAddress.Parse(text).EndPoint);
     }
 
     [Fact]
@@ -29,7 +26,16 @@ public sealed class ListenAddressTests
     [InlineData("unix:/run/x y.sock", "/run/x y.sock")]
     [InlineData("unix:/a/../b", "/b")]
     public void Unix_paths_become_whole(string text, string path) =>
-        Assert.Equal(path, ListenAddress.Parse(text).SocketPath);
+        Assert.Equal(path, ListenAddress.Parse(text).EndPoint.ToString());
+
+    [Fact]
+    public void A_path_that_no_socket_can_have_is_refused()
+    {
+        string path = "/" + new string('x', 107);
+
+        string message = Assert.Throws<IOException>(() => ListenAddress.Parse($"unix:{path}")).Message;
+        Assert.StartsWith($"{path}: these 108 bytes are more than", message);
+    }
 
     [Theory]
     [InlineData("")]
