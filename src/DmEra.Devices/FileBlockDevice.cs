@@ -106,7 +106,12 @@ public sealed class FileBlockDevice : IBlockDevice
     public void Flush()
     {
         try { LinuxFile.FlushData(_file); }
-        catch (DeviceException fault) { throw new DeviceException($"{_path}: cannot flush", fault.Errno); }
+        catch (DeviceException fault)
+        {
+            // Linux takes pages that it could not write for clean. Without them, reads tell what is on the disk.
+            LinuxFile.DontNeed(_file, 0, 0);
+            throw new DeviceException($"{_path}: cannot flush", fault.Errno);
+        }
     }
 
     /// <inheritdoc/>

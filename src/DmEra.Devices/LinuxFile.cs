@@ -103,7 +103,8 @@ internal static partial class LinuxFile
     public static void WillNeed(SafeFileHandle file, long offset, long length) =>
         _ = posix_fadvise(file, offset, length, AdviseWillNeed);
 
-    /// <summary>Drops what the page cache has of a range, so that the next read asks the disk.</summary>
+    /// <summary>Drops what the page cache has of a range, so that the next read asks the disk; of length 0: up to the
+    /// end.</summary>
     public static void DontNeed(SafeFileHandle file, long offset, long length) =>
         _ = posix_fadvise(file, offset, length, AdviseDontNeed);
 

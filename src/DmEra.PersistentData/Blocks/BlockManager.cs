@@ -87,6 +87,7 @@ public sealed class BlockManager
     }
 
     /// <summary>Writes every changed block and makes the device keep them.</summary>
+    /// <exception cref="MetadataFullException">The device is a sparse file, and its file system is full.</exception>
     /// <exception cref="DeviceException">The device failed: it is unknown which blocks it keeps.</exception>
     public void Flush()
     {
@@ -198,7 +199,12 @@ public sealed class BlockManager
             data.CopyTo(_run.AsSpan(i * BlockSize));
         }
 
-        Device.Write((long)addresses[0] * BlockSize, _run.AsSpan(0, addresses.Length * BlockSize));
+        try { Device.Write((long)addresses[0] * BlockSize, _run.AsSpan(0, addresses.Length * BlockSize)); }
+        catch (DeviceException fault) when (fault.Errno is Errno.ENOSPC or Errno.EDQUOT && addresses[0] != 0)
+        {
+            // A sparse file on a full file system. Nothing leads to these blocks yet: it is as if none had been free.
+            throw new MetadataFullException($"the metadata device has no space ({fault.Message})", fault);
+        }
     }
 
     private int FrameOf(ulong address) =>

@@ -18,18 +18,13 @@ internal sealed record MetadataUsage(ulong UsedBlocks, ulong TotalBlocks, uint C
 /// state is on disk: the metadata is failed then, and nothing is changed until <see cref="Resume"/> has read it anew.
 /// Marks that were durable stay so either way, since bits are set in memory only after their commit.
 /// </remarks>
-internal sealed class EraTransactions
+internal sealed partial class EraTransactions
 {
-    // Array blocks digested in a transaction: 2048 blocks of the era array at most, half of the default cache.
-    private const int StepsPerCommit = 64;
-
     private readonly EraMetadata _metadata;
     private readonly IThreads _threads;
     private readonly Action<string> _log;
     private Writeset? _writeset;            // of the open era; null while suspended
     private ulong[] _spareWords = [];       // of the era before, whose writes have drained
-    private Digestion _digestion;
-    private int _uncommittedSteps;
     private MetadataUsage _usage;
     private Exception? _failure;
 
@@ -41,29 +36,11 @@ internal sealed class EraTransactions
         _usage = MeasureUsage();
     }
 
-    private enum Digestion
-    {
-        /// <summary>There is no archived writeset.</summary>
-        Done,
-
-        /// <summary>There may be one.</summary>
-        Pending,
-
-        /// <summary>There is no room; the next commit may have made some.</summary>
-        OutOfRoom,
-
-        /// <summary>Something in its way is damaged.</summary>
-        Stopped,
-    }
-
     /// <summary>Sizes as of the last commit.</summary>
     public MetadataUsage Usage => Volatile.Read(ref _usage);
 
     /// <summary>Why the metadata failed; null when it has not.</summary>
     public Exception? Failure => Volatile.Read(ref _failure);
-
-    /// <summary>There is digestion to do.</summary>
-    public bool HasDigestion => _digestion == Digestion.Pending && _writeset != null && _failure == null;
 
     /// <summary>Reads the metadata from its superblock on, fits it to the origin, and begins an era.</summary>
     public Writeset Resume(uint blocks)
@@ -141,7 +118,7 @@ internal sealed class EraTransactions
         _spareWords = [];
         if (_failure != null) return;
         try { Commit(_metadata.Archive); }
-        catch (Exception fault) { _log($"the era is left open: {fault.Message}"); }
+        catch (Exception fault) { Report($"the era is left open: {fault.Message}"); }
     }
 
     /// <summary>Throws when a metadata snapshot cannot be taken because one is held.</summary>
@@ -169,30 +146,6 @@ internal sealed class EraTransactions
         if (_metadata.Snapshot == 0) throw new EraTargetException("no snap to drop: none is held", Errno.EINVAL);
         Superblock snapshot = _metadata.ReadSnapshot();     // when this fails, nothing has been changed yet
         Commit(() => _metadata.DropSnapshot(snapshot));
-    }
-
-    /// <summary>Digests a little, and commits now and then. Never throws: what is in the way is logged.</summary>
-    public void DigestStep()
-    {
-        if (!HasDigestion) return;
-        try
-        {
-            if (!_metadata.HasRoomToDigest && _uncommittedSteps > 0) CommitOnce(NoChange);
-            if (!_metadata.HasRoomToDigest && !_metadata.TryMakeRoomToDigest())
-            {
-                _digestion = Digestion.OutOfRoom;
-                return;
-            }
-
-            if (_metadata.DigestStep()) _uncommittedSteps++;
-            else _digestion = Digestion.Done;
-            bool isEnough = _uncommittedSteps == StepsPerCommit || !_metadata.HasRoomKept;
-            if (_uncommittedSteps > 0 && (isEnough || _digestion == Digestion.Done)) CommitOnce(NoChange);
-        }
-        catch (Exception fault)
-        {
-            StopDigestion(fault);
-        }
     }
 
     private static void NoChange()
@@ -262,17 +215,6 @@ internal sealed class EraTransactions
         Volatile.Write(ref _usage, MeasureUsage());
     }
 
-    // Nothing of a failed step is on disk. Only one that could not even be dropped, or whose commit failed, is
-    // more than digestion's own trouble.
-    private void StopDigestion(Exception fault)
-    {
-        if (_failure != null) return;
-        bool isFull = fault is MetadataFullException;
-        _digestion = isFull ? Digestion.OutOfRoom : Digestion.Stopped;
-        if (!isFull) _log($"digestion stops until the next era: {fault.Message}");
-        TryReload();
-    }
-
     /// <summary>Goes back to what is on disk.</summary>
     private bool TryReload()
     {
@@ -290,7 +232,14 @@ internal sealed class EraTransactions
     private void Fail(Exception fault)
     {
         Volatile.Write(ref _failure, fault);
-        _log($"the metadata failed: {fault.Message}");
+        Report($"the metadata failed: {fault.Message}");
+    }
+
+    private void Report(string line)
+    {
+        // A log that cannot be written to must not stop the worker.
+        try { _log(line); }
+        catch (IOException) { }
     }
 
     private MetadataUsage MeasureUsage() =>

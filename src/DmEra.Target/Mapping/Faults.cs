@@ -20,11 +20,16 @@ internal static class Faults
     };
 
     /// <summary>The fault as the caller of a target sees it.</summary>
-    /// <param name="what">What failed: the kernel's text, or the file concerned.</param>
-    /// <param name="fault">Why.</param>
-    public static EraTargetException Explain(string what, Exception fault) =>
-        fault as EraTargetException
-        ?? new EraTargetException($"{what}: {fault.Message}{Remedy(fault)}", Errno(fault), fault);
+    /// <param name="kernelText">What the kernel says of it; empty where that is nothing.</param>
+    /// <param name="path">The file concerned; faults of devices name it themselves.</param>
+    /// <param name="fault">What happened.</param>
+    public static EraTargetException Explain(string kernelText, string path, Exception fault)
+    {
+        if (fault is EraTargetException explained) return explained;
+        string prefix = kernelText.Length == 0 ? "" : $"{kernelText}: ";
+        string cause = fault is DeviceException ? fault.Message : $"{path}: {fault.Message}";
+        return new EraTargetException($"{prefix}{cause}{Remedy(fault)}", Errno(fault), fault);
+    }
 
     private static string Remedy(Exception fault) => fault switch
     {

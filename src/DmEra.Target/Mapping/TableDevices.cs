@@ -46,7 +46,7 @@ internal static class TableDevices
     private static FileBlockDevice Open(string path, string fault)
     {
         try { return FileBlockDevice.Open(path); }
-        catch (DeviceException cause) { throw Faults.Explain(fault, cause); }
+        catch (DeviceException cause) { throw Faults.Explain(fault, path, cause); }
     }
 
     // Asked before the origin is locked: a file that is locked as metadata would seem to be in use by another.
@@ -57,7 +57,7 @@ internal static class TableDevices
             using FileBlockDevice origin = FileBlockDevice.OpenShared(originPath);
             return metadata.IsSameAs(origin);
         }
-        catch (DeviceException cause) { throw Faults.Explain(OriginFault, cause); }
+        catch (DeviceException cause) { throw Faults.Explain(OriginFault, originPath, cause); }
     }
 
     private static EraTargetException Same(EraTable table) =>

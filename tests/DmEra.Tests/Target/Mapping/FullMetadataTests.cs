@@ -113,6 +113,25 @@ public class FullMetadataTests
     }
 
     [Fact]
+    public void Full_file_system_under_a_sparse_metadata_file_is_no_failure()
+    {
+        using TestEra era = TestEra.Active(Blocks);
+        era.Write(1);
+        era.Metadata.Before = operation =>
+        {
+            if (operation.Call == DeviceCall.Write) throw new DeviceException("file", Errno.ENOSPC);
+        };
+        Assert.Equal(Errno.ENOSPC, Assert.Throws<DeviceException>(() => era.Write(2)).Errno);
+        Assert.Equal(Errno.ENOSPC, Assert.Throws<EraTargetException>(() => era.Target.Checkpoint()).Errno);
+        Assert.Equal(TargetState.Active, era.Target.State);
+        era.Write(1);
+
+        era.Metadata.Before = null;
+        era.Write(2);
+        Assert.Equal([1, 2], era.WrittenSince(1));
+    }
+
+    [Fact]
     public void Metadata_that_can_grow_does()
     {
         ProbeDevice metadata = new(40 * 4096) { Capacity = 4 << 20 };

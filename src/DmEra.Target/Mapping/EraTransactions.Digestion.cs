@@ -1,0 +1,67 @@
+using DmEra.PersistentData.Blocks;
+
+namespace DmEra.Target.Mapping;
+
+// Digestion: nobody waits for it, so it takes small steps, which ride on the next commit or have one of their own now and
+// then, and what is in its way is nobody else's trouble.
+internal sealed partial class EraTransactions
+{
+    // Array blocks digested in a transaction: 2048 blocks of the era array at most, half of the default cache.
+    private const int StepsPerCommit = 64;
+
+    private Digestion _digestion;
+    private int _uncommittedSteps;
+
+    private enum Digestion
+    {
+        /// <summary>There is no archived writeset.</summary>
+        Done,
+
+        /// <summary>There may be one.</summary>
+        Pending,
+
+        /// <summary>There is no room; the next commit may have made some.</summary>
+        OutOfRoom,
+
+        /// <summary>Something in its way is damaged.</summary>
+        Stopped,
+    }
+
+    /// <summary>There is digestion to do.</summary>
+    public bool HasDigestion => _digestion == Digestion.Pending && _writeset != null && _failure == null;
+
+    /// <summary>Digests a little, and commits now and then. Never throws: what is in the way is logged.</summary>
+    public void DigestStep()
+    {
+        if (!HasDigestion) return;
+        try
+        {
+            if (!_metadata.HasRoomToDigest && _uncommittedSteps > 0) CommitOnce(NoChange);
+            if (!_metadata.HasRoomToDigest && !_metadata.TryMakeRoomToDigest())
+            {
+                _digestion = Digestion.OutOfRoom;
+                return;
+            }
+
+            if (_metadata.DigestStep()) _uncommittedSteps++;
+            else _digestion = Digestion.Done;
+            bool isEnough = _uncommittedSteps == StepsPerCommit || !_metadata.HasRoomKept;
+            if (_uncommittedSteps > 0 && (isEnough || _digestion == Digestion.Done)) CommitOnce(NoChange);
+        }
+        catch (Exception fault)
+        {
+            StopDigestion(fault);
+        }
+    }
+
+    // Nothing of a failed step is on disk. Only one that could not even be dropped, or whose commit failed, is
+    // more than digestion's own trouble.
+    private void StopDigestion(Exception fault)
+    {
+        if (_failure != null) return;
+        bool isFull = fault is MetadataFullException;
+        _digestion = isFull ? Digestion.OutOfRoom : Digestion.Stopped;
+        if (!isFull) Report($"digestion stops until the next era: {fault.Message}");
+        TryReload();
+    }
+}
