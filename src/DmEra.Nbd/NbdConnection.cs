@@ -12,14 +12,14 @@ internal sealed class NbdConnection
     private const int StackBytes = 512 << 10;
 
     private readonly NbdServer _server;
-    private readonly INbdTransport _transport;
+    private readonly INbdTransport _socket;
     private readonly ConnectionLog _log;
     private readonly Thread _thread;
 
     public NbdConnection(NbdServer server, INbdTransport transport, int number, string peer)
     {
         _server = server;
-        _transport = transport;
+        _socket = transport;
         _log = new ConnectionLog(server.Options.Log, $"client {number} ({peer})");
         _thread = new Thread(Run, StackBytes) { IsBackground = true, Name = $"nbd-{number}" };
     }
@@ -27,18 +27,19 @@ internal sealed class NbdConnection
     public void Start() => _thread.Start();
 
     /// <summary>Lets the client's requests so far be served, and then ends.</summary>
-    public void StopReceiving() => _transport.StopReceiving();
+    public void StopReceiving() => _socket.StopReceiving();
 
     /// <summary>Ends as soon as the device lets go of requests under way.</summary>
-    public void Abort() => _transport.Abort();
+    public void Abort() => _socket.Abort();
 
     private void Run()
     {
+        NbdHandshake handshake = new(_socket, _server.Exports, _server.Options.Tls);
         try
         {
-            if (Negotiate() is not { } session) return;
+            if (Negotiate(handshake) is not { } session) return;
             _log.Note($"opened \"{session.Export.Name}\"");
-            new NbdTransmission(session, _transport, _server.Workers.Queue, _server.Buffers, _log).Run();
+            new NbdTransmission(session, handshake.Transport, _server.Workers.Queue, _server.Buffers, _log).Run();
             _log.Note("closed");
         }
         catch (NbdProtocolException violation)
@@ -51,23 +52,23 @@ internal sealed class NbdConnection
         }
         finally
         {
-            _transport.Dispose();
+            handshake.Transport.Dispose();
             _server.Remove(this);
         }
     }
 
-    private NbdSession? Negotiate()
+    private NbdSession? Negotiate(NbdHandshake handshake)
     {
         TimeSpan limit = _server.Options.HandshakeTimeout;
         using ITimer timer = _server.Options.Time.CreateTimer(
             _ =>
             {
                 _log.Note($"dropped: no export chosen within {limit.TotalSeconds} s");
-                _transport.Abort();
+                _socket.Abort();
             },
             null,
             limit,
             Timeout.InfiniteTimeSpan);
-        return new NbdHandshake(_transport, _server.Exports).Run();
+        return handshake.Run();
     }
 }

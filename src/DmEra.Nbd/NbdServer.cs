@@ -22,7 +22,8 @@ public sealed class NbdServer : IDisposable
     private bool _isStopping;
 
     /// <summary>Creates a server, which does not listen yet.</summary>
-    /// <exception cref="ArgumentException">No export, two of one name, or a name that is too long.</exception>
+    /// <exception cref="ArgumentException">No export, two of one name, or a name that is too long; or other machines
+    /// are let in without TLS being required or waived.</exception>
     public NbdServer(IReadOnlyList<NbdExport> exports, NbdServerOptions options)
     {
         ArgumentNullException.ThrowIfNull(exports);
@@ -32,6 +33,9 @@ public sealed class NbdServer : IDisposable
             throw new ArgumentException("two exports of one name", nameof(exports));
         if (exports.Any(export => Encoding.UTF8.GetByteCount(export.Name) > NbdLimits.NameBytes))
             throw new ArgumentException($"a name of more than {NbdLimits.NameBytes} bytes", nameof(exports));
+
+        if (options.IsOpenInPlaintext)
+            throw new ArgumentException("clients of other machines need TLS, or leave to do without", nameof(options));
 
         Exports = exports;
         Options = options;
@@ -62,14 +66,15 @@ public sealed class NbdServer : IDisposable
     /// <exception cref="IOException">That is not possible there.</exception>
     public EndPoint Listen(EndPoint endPoint)
     {
-        Socket socket = ListeningSocket.Open(endPoint, Backlog);
-        lock (_gate)
-        {
-            ObjectDisposedException.ThrowIf(_isStopping, this);
-            NbdListener listener = new(socket, ListeningSocket.PathOf(endPoint), Accept, Options.Log);
-            _listeners.Add(listener);
-            return listener.EndPoint;
-        }
+        return Start(ListeningSocket.Open(endPoint, Backlog), ListeningSocket.PathOf(endPoint));
+    }
+
+    /// <summary>Lets clients in at a socket that somebody else opened, as systemd does for a socket unit. It must be
+    /// listening; its file, if it has one, is left in place at the end.</summary>
+    public void Listen(Socket listening)
+    {
+        ArgumentNullException.ThrowIfNull(listening);
+        Start(listening, path: null);
     }
 
     /// <summary>Lets no more clients in, serves the requests that have arrived, and disconnects everybody. Returns when
@@ -103,26 +108,50 @@ public sealed class NbdServer : IDisposable
         }
     }
 
+    private EndPoint Start(Socket listening, string? path)
+    {
+        lock (_gate)
+        {
+            ObjectDisposedException.ThrowIf(_isStopping, this);
+            NbdListener listener = new(listening, path, Accept, Options.Log);
+            _listeners.Add(listener);
+            return listener.EndPoint;
+        }
+    }
+
     private void Accept(Socket socket)
     {
         if (socket.ProtocolType == ProtocolType.Tcp) socket.NoDelay = true;
-        string peer = socket.RemoteEndPoint is IPEndPoint address ? $"{address}" : "unix";
+        IPEndPoint? address = socket.RemoteEndPoint as IPEndPoint;
         SocketTransport transport = new(socket);
         lock (_gate)
         {
             int number = ++_accepted;
-            if (_isStopping || _connections.Count >= Options.MaxConnections)
+            string peer = address?.ToString() ?? "unix";
+            if (WhyTurnAway(address?.Address) is { } reason)
             {
-                if (!_isStopping)
-                    Options.Log.Note($"client {number} ({peer}): turned away, {_connections.Count} are connected");
+                Options.Log.Note($"client {number} ({peer}): turned away, {reason}");
                 transport.Dispose();
                 return;
             }
 
             NbdConnection connection = new(this, transport, number, peer);
             _connections.Add(connection);
-            connection.Start();
+            try { connection.Start(); }
+            catch (OutOfMemoryException cause)
+            {
+                Options.Log.Fault($"client {number} ({peer}): turned away, no thread is to be had", cause);
+                _connections.Remove(connection);
+                transport.Dispose();
+            }
         }
+    }
+
+    private string? WhyTurnAway(IPAddress? address)
+    {
+        if (_isStopping) return "the server is stopping";
+        if (address is not null && !Options.Allows(address)) return "its address is not allowed";
+        return _connections.Count < Options.MaxConnections ? null : $"{_connections.Count} are connected";
     }
 
     private bool TryEnd(Action<NbdConnection> end)

@@ -1,8 +1,12 @@
+using System.Net;
+
 namespace DmEra.Nbd;
 
 /// <summary>Limits and collaborators of a server.</summary>
 public sealed record NbdServerOptions
 {
+    private static readonly IPNetwork[] LoopbackNetworks = [IPNetwork.Parse("127.0.0.0/8"), IPNetwork.Parse("::1/128")];
+
     /// <summary>Further connections are closed at once.</summary>
     public int MaxConnections { get; init; } = 100;
 
@@ -13,9 +17,29 @@ public sealed record NbdServerOptions
     /// replies.</summary>
     public TimeSpan DrainTimeout { get; init; } = TimeSpan.FromSeconds(10);
 
+    /// <summary>Null to do without TLS.</summary>
+    public NbdTls? Tls { get; init; }
+
+    /// <summary>Where clients over TCP may come from; by default from this machine only.</summary>
+    public IReadOnlyList<IPNetwork> AllowedNetworks { get; init; } = LoopbackNetworks;
+
+    /// <summary>Lets clients of other machines do without TLS.</summary>
+    public bool AllowsPlaintextFromAfar { get; init; }
+
     /// <summary>Where to report.</summary>
     public INbdLog Log { get; init; } = new SilentLog();
 
     /// <summary>The clock.</summary>
     public TimeProvider Time { get; init; } = TimeProvider.System;
+
+    internal bool Allows(IPAddress address)
+    {
+        IPAddress plain = address.IsIPv4MappedToIPv6 ? address.MapToIPv4() : address;
+        return AllowedNetworks.Any(network => network.Contains(plain));
+    }
+
+    internal bool IsOpenInPlaintext =>
+        !AllowsPlaintextFromAfar
+        && Tls is not { Mode: NbdTlsMode.Require }
+        && !AllowedNetworks.All(network => IPAddress.IsLoopback(network.BaseAddress));
 }

@@ -2,6 +2,7 @@ using System.Buffers.Binary;
 using System.Diagnostics;
 using System.Text;
 using DmEra.Nbd.Protocol;
+using DmEra.Nbd.Transport;
 
 namespace DmEra.Nbd.Handshake;
 
@@ -11,22 +12,25 @@ internal sealed partial class NbdHandshake
     private const int MinimumBlock = 1;
     private const int PreferredBlock = 4096;
 
+    private bool _isSecure;
     private ReplyStyle _style;
     private NbdExport? _chosen;
     private MetaContexts _contexts = MetaContexts.None;
 
     private Outcome Answer(Option option, ReadOnlySpan<byte> data) => option switch
     {
-        Option.ExportName => ExportName(data),
         Option.Abort => Abort(),
+        not Option.StartTls when _tls is { Mode: NbdTlsMode.Require } && !_isSecure => RefusePlaintext(option),
+        Option.ExportName => ExportName(data),
         Option.Info => DescribeExport(option, data),
         Option.Go => DescribeExport(option, data) == Outcome.NextOption && _chosen is not null
             ? Outcome.Transmission
             : Outcome.NextOption,
         Option.ListMetaContext or Option.SetMetaContext => ListOrSetMetaContext(option, data),
-        Option.List or Option.StructuredReply or Option.ExtendedHeaders when data.Length > 0 =>
+        Option.List or Option.StartTls or Option.StructuredReply or Option.ExtendedHeaders when data.Length > 0 =>
             Refuse(option, OptionReply.ErrorInvalid, "this option takes no data"),
         Option.List => List(),
+        Option.StartTls => StartTls(),
         Option.StructuredReply when _style == ReplyStyle.Extended =>
             Refuse(option, OptionReply.ErrorExtendedHeadersRequired, "extended headers are negotiated already"),
         Option.StructuredReply => Use(option, ReplyStyle.Structured),
@@ -42,6 +46,25 @@ internal sealed partial class NbdHandshake
 
     private MetaContexts ContextsOf(NbdExport export) => _contexts.Export == export ? _contexts : MetaContexts.None;
 
+    private Outcome RefusePlaintext(Option option) => option == Option.ExportName
+        ? throw new NbdProtocolException("EXPORT_NAME without TLS")
+        : Refuse(option, OptionReply.ErrorTlsRequired, "start TLS first");
+
+    private Outcome StartTls()
+    {
+        if (_tls is null) return Refuse(Option.StartTls, OptionReply.ErrorPolicy, "this server has no TLS");
+        if (_isSecure) return Refuse(Option.StartTls, OptionReply.ErrorInvalid, "TLS is started already");
+        if (Acknowledge(Option.StartTls) == Outcome.Ended) return Outcome.Ended;
+        Transport = TlsTransport.Accept(Transport, _tls);
+        _isSecure = true;
+
+        // Nothing that somebody between us and the client may have put in counts any more (CVE-2021-3716).
+        _style = ReplyStyle.Simple;
+        _contexts = MetaContexts.None;
+        _chosen = null;
+        return Outcome.NextOption;
+    }
+
     private Outcome ExportName(ReadOnlySpan<byte> data)
     {
         // There is no way to answer this option with an error.
@@ -52,7 +75,7 @@ internal sealed partial class NbdHandshake
         ExportSize size = SizeOf(_chosen);
         bool wantsZeroes = !_clientFlags.HasFlag(HandshakeFlags.NoZeroes);
         byte[] zeroes = new byte[wantsZeroes ? ZeroesAfterExportSize : 0];
-        return transport.TrySend([.. BytesOf(ref size), .. zeroes]) ? Outcome.Transmission : Outcome.Ended;
+        return Transport.TrySend([.. BytesOf(ref size), .. zeroes]) ? Outcome.Transmission : Outcome.Ended;
     }
 
     private Outcome Abort()
@@ -63,7 +86,7 @@ internal sealed partial class NbdHandshake
 
     private Outcome List()
     {
-        foreach (NbdExport export in exports)
+        foreach (NbdExport export in _exports)
         {
             byte[] name = Encoding.UTF8.GetBytes(export.Name);
             byte[] length = new byte[sizeof(uint)];
@@ -169,8 +192,8 @@ internal sealed partial class NbdHandshake
         Refuse(option, OptionReply.ErrorUnknown, $"no export is called \"{Shorten(name)}\"");
 
     private NbdExport? Find(string name) =>
-        exports.FirstOrDefault(export => string.Equals(export.Name, name, StringComparison.Ordinal))
-        ?? (name.Length == 0 && exports.Count == 1 ? exports[0] : null);
+        _exports.FirstOrDefault(export => string.Equals(export.Name, name, StringComparison.Ordinal))
+        ?? (name.Length == 0 && _exports.Count == 1 ? _exports[0] : null);
 
     private ExportSize SizeOf(NbdExport export)
     {

@@ -8,12 +8,25 @@ namespace DmEra.Nbd.Handshake;
 /// The fixed newstyle handshake, from the greeting to the moment when an export is chosen. This part talks: it receives
 /// options, one after the other, and sends the replies; <c>NbdHandshake.Options</c> decides.
 /// </summary>
-internal sealed partial class NbdHandshake(INbdTransport transport, IReadOnlyList<NbdExport> exports)
+internal sealed partial class NbdHandshake
 {
     private const HandshakeFlags Offered = HandshakeFlags.FixedNewstyle | HandshakeFlags.NoZeroes;
     private const int ZeroesAfterExportSize = 124;
 
+    private readonly IReadOnlyList<NbdExport> _exports;
+    private readonly NbdTls? _tls;
     private HandshakeFlags _clientFlags;
+
+    /// <summary>Prepares a handshake.</summary>
+    /// <param name="transport">The connection.</param>
+    /// <param name="exports">What the client may choose.</param>
+    /// <param name="tls">Null to do without TLS.</param>
+    public NbdHandshake(INbdTransport transport, IReadOnlyList<NbdExport> exports, NbdTls? tls)
+    {
+        Transport = transport;
+        _exports = exports;
+        _tls = tls;
+    }
 
     private enum Outcome
     {
@@ -21,6 +34,9 @@ internal sealed partial class NbdHandshake(INbdTransport transport, IReadOnlyLis
         Ended,
         Transmission,
     }
+
+    /// <summary>The connection: with TLS on top as soon as that is started.</summary>
+    public INbdTransport Transport { get; private set; }
 
     /// <summary>Negotiates.</summary>
     /// <returns>What was agreed on; null when the client went away without choosing an export.</returns>
@@ -33,7 +49,7 @@ internal sealed partial class NbdHandshake(INbdTransport transport, IReadOnlyLis
             OptionMagic = Magic.Option,
             HandshakeFlags = (ushort)Offered,
         };
-        if (!transport.TrySend(BytesOf(ref greeting)) || !TryReceiveClientFlags()) return null;
+        if (!Transport.TrySend(BytesOf(ref greeting)) || !TryReceiveClientFlags()) return null;
 
         for (int count = 0; count < NbdLimits.Options; count++)
         {
@@ -84,7 +100,7 @@ internal sealed partial class NbdHandshake(INbdTransport transport, IReadOnlyLis
     {
         while (!buffer.IsEmpty)
         {
-            int count = transport.Receive(buffer);
+            int count = Transport.Receive(buffer);
             if (count == 0) return false;
             buffer = buffer[count..];
         }
@@ -117,7 +133,7 @@ internal sealed partial class NbdHandshake(INbdTransport transport, IReadOnlyLis
             Type = (uint)type,
             Length = (uint)data.Length,
         };
-        return transport.TrySend([.. BytesOf(ref header), .. data]) ? Outcome.NextOption : Outcome.Ended;
+        return Transport.TrySend([.. BytesOf(ref header), .. data]) ? Outcome.NextOption : Outcome.Ended;
     }
 
     private static Span<byte> BytesOf<T>(ref T message)

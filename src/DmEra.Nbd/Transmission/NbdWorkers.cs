@@ -21,17 +21,8 @@ internal sealed class NbdWorkers(int limit)
     /// <summary>Has a request executed by the next thread that is free.</summary>
     public void Queue(NbdWork work)
     {
-        lock (_gate)
-        {
-            if (_last is null) _first = work;
-            else _last.Next = work;
-            _last = work;
-            _queued++;
-
-            // Each idle thread takes one request: the others are still on their way to those queued before.
-            if (_queued <= _idle) Monitor.Pulse(_gate);
-            else if (_threads < limit) Start();
-        }
+        // Where no thread at all can be had, slowly is better than not.
+        if (!TryQueue(work)) Execute(work);
     }
 
     /// <summary>Lets the threads finish what is queued and end.</summary>
@@ -46,19 +37,43 @@ internal sealed class NbdWorkers(int limit)
         }
     }
 
-    private void Start()
+    private bool TryQueue(NbdWork work)
     {
+        lock (_gate)
+        {
+            // Each idle thread takes one request: those queued before are still on their way to a thread.
+            bool needsThread = _queued >= _idle;
+            if (needsThread && _threads < limit && !TryStart() && _threads == 0) return false;
+
+            if (_last is null) _first = work;
+            else _last.Next = work;
+            _last = work;
+            _queued++;
+            if (!needsThread) Monitor.Pulse(_gate);
+            return true;
+        }
+    }
+
+    private bool TryStart()
+    {
+        Thread thread = new(Work, StackBytes) { IsBackground = true, Name = $"nbd-worker-{_started + 1}" };
+        try { thread.Start(); }
+        catch (OutOfMemoryException) { return false; }
+
+        _started++;
         _threads++;
-        new Thread(Work, StackBytes) { IsBackground = true, Name = $"nbd-worker-{++_started}" }.Start();
+        return true;
     }
 
     private void Work()
     {
-        while (Take() is { } work)
-        {
-            try { work.Run(); }
-            catch (Exception cause) { work.Abandon(cause); }
-        }
+        while (Take() is { } work) Execute(work);
+    }
+
+    private static void Execute(NbdWork work)
+    {
+        try { work.Run(); }
+        catch (Exception cause) { work.Abandon(cause); }
     }
 
     private NbdWork? Take()
