@@ -49,7 +49,7 @@ public sealed class MutationTests
         {
             byte[] script = Mutate(Handshake, random);
             ScriptedTransport transport = new(script, random.Next(1, 100));
-            Exception? fault = Record.Exception(() => new NbdHandshake(transport, [Export(device)]).Run());
+            Exception? fault = Record.Exception(() => new NbdHandshake(transport, [Export(device)], tls: null).Run());
 
             Assert.True(fault is null or NbdProtocolException, $"seed {seed}, attempt {i}: {fault}");
             Assert.InRange(transport.SentBytes, 18, 100_000);

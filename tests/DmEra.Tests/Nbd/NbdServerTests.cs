@@ -123,6 +123,42 @@ public sealed class NbdServerTests
         Assert.Contains("client 3 (unix): turned away, 2 are connected", server.Log.Notes);
     }
 
+    [Fact]
+    public void Clients_of_addresses_that_are_not_allowed_are_turned_away()
+    {
+        NbdServerOptions options = new() { AllowedNetworks = [IPNetwork.Parse("127.0.0.7/32")] };
+        using TestServer server = new(options, Export(new MemoryBlockDevice(Size)));
+        EndPoint tcp = server.Server.Listen(new IPEndPoint(IPAddress.Loopback, 0));
+
+        using (RawClient refused = new(tcp)) refused.ExpectClosed();
+        using RawClient local = Connected(server.EndPoint);
+
+        local.ExpectAlive();
+        Assert.Contains(
+            server.Log.Notes, note => note.EndsWith("turned away, its address is not allowed", StringComparison.Ordinal));
+    }
+
+    [Theory]
+    [InlineData("127.0.0.1", true)]
+    [InlineData("127.1.2.3", true)]
+    [InlineData("::1", true)]
+    [InlineData("::ffff:127.0.0.1", true)]
+    [InlineData("192.168.1.1", false)]
+    [InlineData("::ffff:192.168.1.1", false)]
+    [InlineData("fe80::1", false)]
+    public void Only_this_machine_is_let_in_over_tcp_unless_others_are_allowed(string address, bool allowed) =>
+        Assert.Equal(allowed, new NbdServerOptions().Allows(IPAddress.Parse(address)));
+
+    [Fact]
+    public void Other_machines_need_tls_or_leave_to_do_without()
+    {
+        NbdServerOptions open = new() { AllowedNetworks = [IPNetwork.Parse("10.0.0.0/8")] };
+
+        Assert.Throws<ArgumentException>(() => new NbdServer([Export(new MemoryBlockDevice(Size))], open));
+        using NbdServer insecure = new(
+            [Export(new MemoryBlockDevice(Size))], open with { AllowsPlaintextFromAfar = true });
+    }
+
     // CVE-2024-7409: clients that never finish the handshake used a server's connections up, and crashed it at its end.
     [Fact]
     public void A_client_that_does_not_choose_an_export_in_time_is_dropped()
