@@ -6,7 +6,7 @@ namespace DmEra.EndToEnd.Canaries;
 /// <summary>A copy of the sources that the simulation is built from, to be broken and mended.</summary>
 public sealed class SourceCopy : IDisposable
 {
-    private static readonly TimeSpan Limit = TimeSpan.FromMinutes(5);
+    private static readonly TimeSpan Limit = TimeSpan.FromMinutes(10);
     private static readonly string[] Sources =
     [
         "src", "tests/DmEra.Simulation", "tests/Directory.Build.props", "global.json", ".editorconfig",
