@@ -30,6 +30,7 @@ public sealed class GoldenTests
         ours.Checkpoint();
         ours.Write(1);
         if (image.HasSnapshot) ours.DropMetadataSnapshot();
+        ours.AwaitDigestion();
         ours.Remove();
 
         Oracle.EraCheck(folder["meta"]);
