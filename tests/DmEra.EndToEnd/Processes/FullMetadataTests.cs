@@ -1,0 +1,56 @@
+using DmEra.Tests;
+
+namespace DmEra.EndToEnd.Processes;
+
+/// <summary>The metadata has no more room: whoever asks for more is told, nothing is lost, and there is a way
+/// out.</summary>
+public sealed class FullMetadataTests : IDisposable
+{
+    private const string NoSpace = "No space left on device";
+
+    private readonly TempFolder _folder = new();
+
+    public void Dispose() => _folder.Dispose();
+
+    [Fact]
+    public void A_full_device_loses_nothing_and_goes_on_when_its_snapshot_is_dropped()
+    {
+        // A file system of one file's size, gone with the server's process. Its file cannot grow.
+        string mount = _folder["mount"];
+        Directory.CreateDirectory(mount);
+        using EraServer server = EraServer.StartThrough(
+            _folder, $"mount -t tmpfs -o size=240k era {mount}; truncate -s 240K {mount}/meta",
+            _folder.Sparse("disk", 64 << 20), "--block-size", "4K", "--metadata", $"{mount}/meta");
+        server.Command("message", "disk", "take_metadata_snap");
+
+        // One block of every block of the era array: the snapshot keeps the old ones.
+        List<uint> written = [];
+        ProgramResult last;
+        for (uint i = 0; (last = Write(server, written, i * 1018 % 16384)).ExitCode == 0; i++)
+        {
+            Assert.True(i < 100, "the metadata does not fill up");
+            last = EraServer.Run(_folder, "checkpoint", "disk");
+            if (last.ExitCode != 0) break;
+        }
+
+        Assert.Matches($"{NoSpace}|is full", last.Error);
+        Oracle.NbdShell(server.Uri, $"assert h.pread(1, {written[0]} * 4096) == b'x'").AssertSuccess();
+        Assert.Contains("active", server.Command("ls"), StringComparison.Ordinal);
+        server.Command("message", "disk", "drop_metadata_snap");
+        Write(server, written, 16383).AssertSuccess();
+        server.Command("checkpoint", "disk");
+
+        Assert.Equal(written.Order(), Oracle.Blocks(server.Changed("disk", 1)));
+        server.Command("suspend", "disk");
+        Oracle.Run("cp", $"/proc/{server.ProcessId}/root{mount}/meta", _folder["meta"]).AssertSuccess();
+        Oracle.EraCheck(_folder["meta"]);
+        Assert.Equal(written.Order(), Oracle.Blocks(Oracle.EraInvalidate(_folder["meta"], 1)));
+    }
+
+    private static ProgramResult Write(EraServer server, List<uint> written, uint block)
+    {
+        ProgramResult result = Oracle.NbdShell(server.Uri, $"h.pwrite(b'x' * 4096, {block} * 4096)");
+        if (result.ExitCode == 0) written.Add(block);
+        return result;
+    }
+}
