@@ -16,7 +16,10 @@ internal sealed class Background
         {
             try { body(); }
             catch (Exception failure) { _failure = ExceptionDispatchInfo.Capture(failure); }
-        });
+        })
+        {
+            IsBackground = true,
+        };
         _thread.Start();
     }
 
