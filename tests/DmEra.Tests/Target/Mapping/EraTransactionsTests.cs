@@ -1,4 +1,5 @@
 using DmEra.Target.History;
+using DmEra.Target.Metadata;
 
 namespace DmEra.Tests.Target.Mapping;
 
@@ -97,6 +98,58 @@ public class EraTransactionsTests
 
         uint[] written = eras.Audit().LastWritten();
         for (uint era = 1; era <= 200; era++) Assert.Equal(era, written[era * 90]);
+    }
+
+    [Fact]
+    public void Hundreds_of_writesets_are_digested_beside_a_snapshot_and_leave_nothing_behind()
+    {
+        // A writeset tree of two levels that collapses while the snapshot shares it: kernels before 2026 counted too low.
+        TestTransactions eras = Resumed(1024, metadataBlocks: 4096);
+        eras.DigestAll();
+        ulong fresh = eras.Eras.Usage.UsedBlocks;
+        uint[] written = new uint[1024];
+        for (uint era = 1; era <= 480; era++)
+        {
+            uint block = era * 7 % 1024;
+            eras.Mark(block);
+            written[block] = era;
+            eras.Eras.RollOver();
+        }
+
+        eras.Eras.TakeSnapshot();
+        eras.Audit().AssertLastWritten(written);
+        for (int steps = 0; eras.Eras.HasDigestion; steps++)
+        {
+            eras.Eras.DigestStep();
+            if (steps % 20 != 0) continue;
+            eras.Mark(0);       // a commit in the middle
+            EraAudit audit = eras.Audit();
+            audit.Snapshot!.AssertLastWritten(written);
+        }
+
+        eras.Eras.DropSnapshot();
+        Assert.Empty(eras.Audit().Writesets);
+        Assert.Equal(fresh, eras.Eras.Usage.UsedBlocks);
+    }
+
+    [Theory]
+    [InlineData(1u)]
+    [InlineData(20_000u)]
+    [InlineData(300_000u)]
+    public void Suggested_size_suffices_for_a_snapshot_and_everything_written_in_every_era(uint blocks)
+    {
+        long bytes = MetadataSizing.SuggestedBytes(blocks);
+        TestTransactions eras = new(new ProbeDevice((int)bytes));
+        eras.Eras.Resume(blocks);
+        for (int era = 0; era < 10; era++)
+        {
+            eras.Mark(new BlockRange(0, blocks));
+            eras.Eras.RollOver();
+            if (era == 5) eras.Eras.TakeSnapshot();
+        }
+
+        eras.DigestAll();
+        Assert.Empty(eras.Audit().Writesets);
     }
 
     private static TestTransactions Resumed(uint blocks, int metadataBlocks = 256)
