@@ -1,3 +1,4 @@
+using System.Buffers.Binary;
 using System.Diagnostics;
 using System.Globalization;
 using System.Xml.Linq;
@@ -90,6 +91,17 @@ internal static class Oracle
     /// <remarks>Of version 0.9.0: it looks at neither the space map, nor the open era, nor a metadata snapshot, and
     /// rejects metadata that was formatted but never activated.</remarks>
     public static void EraCheck(string metadata) => Run("era_check", metadata).AssertSuccess();
+
+    /// <summary>Fails unless era_check finds nothing wrong with the image of a metadata device. One that was never
+    /// activated, and so has no blocks, is let through.</summary>
+    public static void EraCheck(ReadOnlySpan<byte> image)
+    {
+        const int OffsetOfNrBlocks = 180;
+        if (BinaryPrimitives.ReadUInt32LittleEndian(image[OffsetOfNrBlocks..]) == 0) return;
+        using TempFolder folder = new();
+        File.WriteAllBytes(folder["meta"], image);
+        EraCheck(folder["meta"]);
+    }
 
     /// <summary>What era_dump prints of a metadata file.</summary>
     /// <remarks>Of version 0.9.0: it leaves out an era that is still open, as after a crash, and with

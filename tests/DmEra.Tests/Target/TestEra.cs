@@ -2,7 +2,8 @@ using DmEra.Target.Mapping;
 
 namespace DmEra.Tests.Target;
 
-/// <summary>An era target on devices in memory.</summary>
+/// <summary>An era target on devices in memory. Whatever a test did to it, era_check must find nothing wrong with the
+/// metadata in the end.</summary>
 internal sealed class TestEra : IDisposable
 {
     public const int BlockSectors = 8;
@@ -29,6 +30,9 @@ internal sealed class TestEra : IDisposable
     public ProbeDevice Origin { get; }
 
     public EraTarget Target { get; }
+
+    /// <summary>The metadata was broken on purpose.</summary>
+    public bool IsDamaged { get; init; }
 
     /// <summary>The threads of the target; its worker is one of those that wait when all is quiet.</summary>
     public WatchedThreads Threads { get; } = new();
@@ -59,5 +63,9 @@ internal sealed class TestEra : IDisposable
         return [.. Enumerable.Range(0, eras.Length).Where(block => eras[block] >= era)];
     }
 
-    public void Dispose() => Target.Dispose();
+    public void Dispose()
+    {
+        Target.Dispose();
+        if (!IsDamaged) Oracle.EraCheck(Metadata.ToArray());
+    }
 }

@@ -96,7 +96,8 @@ public class FailedMetadataTests
         source.Write(1);
         ulong bitset = source.Audit().OpenWriteset.Root;
         byte[] image = source.Metadata.ToArray();
-        using TestEra era = new(1024, new ProbeDevice(MetadataImage.WithDamage(image, bitset)), source.Origin);
+        ProbeDevice damaged = new(MetadataImage.WithDamage(image, bitset));
+        using TestEra era = new(1024, damaged, source.Origin) { IsDamaged = true };
         era.Target.Resume();
         era.Threads.UntilWaiting(1);
 
