@@ -8,8 +8,11 @@ internal static class Worlds
     private const int MostLives = 4;
 
     /// <summary>Runs one world through a few lives.</summary>
+    /// <param name="seed">Decides everything that happens.</param>
+    /// <param name="coverage">Counts what happened.</param>
+    /// <param name="afterLife">Is given the metadata that each life leaves.</param>
     /// <exception cref="SimulationException">It broke a promise; the text has the command that replays it.</exception>
-    public static void Run(int seed, Coverage coverage)
+    public static void Run(int seed, Coverage coverage, Action<byte[]>? afterLife = null)
     {
         Random random = new(seed);
         WorldShape shape = new()
@@ -26,6 +29,7 @@ internal static class Worlds
                 Life life = new(random.Next(), shape, world);
                 life.Run();
                 world.Restart(life.PowerOff());
+                afterLife?.Invoke(world.Metadata);
             }
         }
         catch (SimulationException broken)

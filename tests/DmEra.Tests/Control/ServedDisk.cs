@@ -53,6 +53,7 @@ internal sealed class ServedDisk : IAsyncDisposable
         _control.Dispose();
         _server.Dispose();
         Device.Target.Dispose();
+        Oracle.EraCheck(_folder["disk.era"]);
         _folder.Dispose();
     }
 }

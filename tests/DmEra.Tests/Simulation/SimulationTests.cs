@@ -19,6 +19,12 @@ public class SimulationTests(ITestOutputHelper output)
     }
 
     [Fact]
+    public void Era_check_accepts_what_a_power_cut_leaves()
+    {
+        for (int seed = 1; seed <= 40; seed++) Worlds.Run(seed, new Coverage(), metadata => Oracle.EraCheck(metadata));
+    }
+
+    [Fact]
     public void Same_seed_gives_the_same_run()
     {
         Coverage first = new(), second = new();
