@@ -14,6 +14,7 @@ namespace DmEra.Nbd;
 public sealed class NbdServer : IDisposable
 {
     private const int Backlog = 128;
+    private const int KeepAliveSeconds = 60;
 
     private readonly object _gate = new();  // guards all below; pulsed when a connection ends
     private readonly List<NbdListener> _listeners = [];
@@ -121,8 +122,8 @@ public sealed class NbdServer : IDisposable
 
     private void Accept(Socket socket)
     {
-        if (socket.ProtocolType == ProtocolType.Tcp) socket.NoDelay = true;
         IPEndPoint? address = socket.RemoteEndPoint as IPEndPoint;
+        if (address is not null) SetTcpOptions(socket);
         SocketTransport transport = new(socket);
         lock (_gate)
         {
@@ -144,6 +145,22 @@ public sealed class NbdServer : IDisposable
                 _connections.Remove(connection);
                 transport.Dispose();
             }
+        }
+    }
+
+    private static void SetTcpOptions(Socket socket)
+    {
+        try
+        {
+            socket.NoDelay = true;
+
+            // A machine that was switched off says no goodbye; it must not keep its connection for ever.
+            socket.SetSocketOption(SocketOptionLevel.Socket, SocketOptionName.KeepAlive, true);
+            socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveTime, KeepAliveSeconds);
+        }
+        catch (SocketException)
+        {
+            // The client has left already, as its connection's thread will find out.
         }
     }
 
