@@ -63,8 +63,43 @@ internal static class CommonArguments
         CustomParser = ParseEra,
     };
 
+    /// <summary>An option with a number behind it.</summary>
+    public static Option<uint?> Number(string name, string valueName, string description) => new(name)
+    {
+        Description = description,
+        HelpName = valueName,
+        CustomParser = static result =>
+        {
+            string text = result.Tokens[0].Value;
+            if (uint.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out uint number)) return number;
+            result.AddError($"'{text}' is no number from 0 to {uint.MaxValue}");
+            return null;
+        },
+    };
+
     /// <summary>Output for programs instead of people.</summary>
     public static Option<bool> Json() => Flag("--json", "print JSON");
+
+    /// <summary>Metadata of a device that does not run.</summary>
+    public static Argument<string> Metadata() => Operand("METADATA", "metadata file or device");
+
+    /// <summary>An option, which must be given, with a path behind it.</summary>
+    public static Option<string> Path(string name, string valueName, string description, params string[] aliases)
+    {
+        Option<string> option = new(name, aliases) { Description = description, HelpName = valueName, Required = true };
+        option.Validators.Add(static result => RejectStrayOptions(result.Tokens, result.AddError));
+        return option;
+    }
+
+    /// <summary>Where text goes instead of the standard output.</summary>
+    public static Option<string?> OutputFile()
+    {
+        // A single - is no option mistyped here.
+        return new("--output", "-o") { Description = "write to this file; - is the standard output", HelpName = "FILE" };
+    }
+
+    /// <summary>No progress bar.</summary>
+    public static Option<bool> Quiet() => Flag("--quiet", "show no progress", "-q");
 
     /// <summary>The format of a list of blocks.</summary>
     public static Option<string> ListFormat()

@@ -3,6 +3,7 @@ using System.CommandLine.Help;
 using System.CommandLine.Invocation;
 using System.Text;
 using DmEra.Cli.Commands;
+using DmEra.Devices;
 
 namespace DmEra.Cli;
 
@@ -13,7 +14,7 @@ internal static class Program
 
     private static int Main(string[] arguments)
     {
-        StreamWriter output = new(Console.OpenStandardOutput(), new UTF8Encoding(false), OutputBuffer);
+        StreamWriter output = new(new StandardOutputStream(), new UTF8Encoding(false), OutputBuffer);
         return Run(arguments, output, Console.Error);
     }
 
@@ -41,6 +42,11 @@ internal static class Program
             StateCommands.CreateResume(),
             ResizeCommand.Create(),
             StateCommands.CreateStop(),
+            CheckCommand.Create(),
+            DumpCommand.Create(),
+            RestoreCommand.Create(),
+            RepairCommand.Create(),
+            InvalidateCommand.Create(),
         };
         root.Directives.Clear();
         root.Options.Clear();
@@ -54,6 +60,11 @@ internal static class Program
         try
         {
             return run();
+        }
+        catch (DeviceException fault) when (fault.Errno == Errno.EPIPE)
+        {
+            // Whoever read the output has seen enough.
+            return ExitCode.Failed;
         }
         catch (Exception fault)
         {

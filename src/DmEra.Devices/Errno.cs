@@ -23,6 +23,7 @@ public static class Errno
     public const int EFBIG = 27;
     public const int ENOSPC = 28;
     public const int EROFS = 30;
+    public const int EPIPE = 32;
     public const int ENODATA = 61;
     public const int EOVERFLOW = 75;
     public const int EILSEQ = 84;

@@ -11,6 +11,7 @@ internal static partial class LinuxFile
 {
     public const int OpenReadOnly = 0;
     public const int OpenReadWrite = 2;
+    public const int OpenPathOnly = 0x200000;   // no access to the content: a pipe is not waited for
     public const int OpenExclusive = 0x80;      // on a block node: refuse one that is mounted or mapped
     public const int SeekData = 3;
     public const int SeekHole = 4;
@@ -130,6 +131,17 @@ internal static partial class LinuxFile
         }
     }
 
+    /// <summary>Writes where the file is, as to a pipe; the count may be short.</summary>
+    public static unsafe int Append(SafeFileHandle file, ReadOnlySpan<byte> data)
+    {
+        fixed (byte* start = data)
+        {
+            nint count;
+            while ((count = write(file, start, (nuint)data.Length)) < 0) ThrowUnlessInterrupted("write");
+            return (int)count;
+        }
+    }
+
     /// <summary>Reads what the page cache has. Returns the count of bytes, or -1 when the disk would be needed.</summary>
     public static unsafe long ReadNoWait(SafeFileHandle file, Span<byte> buffer, long offset)
     {
@@ -191,6 +203,9 @@ internal static partial class LinuxFile
 
     [LibraryImport("libc", SetLastError = true)]
     private static unsafe partial nint pwrite(SafeFileHandle file, byte* data, nuint count, long offset);
+
+    [LibraryImport("libc", SetLastError = true)]
+    private static unsafe partial nint write(SafeFileHandle file, byte* data, nuint count);
 
     [LibraryImport("libc", SetLastError = true)]
     private static unsafe partial nint preadv2(

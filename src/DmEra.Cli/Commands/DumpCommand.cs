@@ -1,0 +1,70 @@
+using System.CommandLine;
+using DmEra.Cli.Offline;
+using DmEra.Devices;
+using DmEra.Tools;
+using DmEra.Tools.Dump;
+using DmEra.Tools.Repair;
+
+namespace DmEra.Cli.Commands;
+
+/// <summary><c>era dump</c>: metadata as XML.</summary>
+internal static class DumpCommand
+{
+    public static Command Create()
+    {
+        Argument<string> metadata = CommonArguments.Metadata();
+        Option<bool> repair = CommonArguments.Flag(
+            "--repair", "of damaged metadata, dump what 'era repair' would save", "-r");
+        Option<bool> logical = CommonArguments.Flag(
+            "--logical", "fold the writesets into the era array: each block with the era of its last write");
+        Option<string> format = new("--format")
+        {
+            Description = "how writesets are written: a bit for every block, or runs of marked blocks",
+            DefaultValueFactory = static _ => "bits",
+        };
+        format.AcceptOnlyFromAmong("bits", "marked");
+        Option<string?> output = CommonArguments.OutputFile();
+        EraCommand command = new(
+            "dump",
+            "Write metadata as XML. An era that is still open comes out as a writeset like the others.",
+            "era dump disk.img.era",
+            "era dump --logical -o disk.xml disk.img.era")
+        {
+            metadata,
+            repair,
+            logical,
+            format,
+            output,
+        };
+        command.SetAction(parse => Run(
+            parse,
+            parse.GetRequiredValue(metadata),
+            parse.GetValue(repair),
+            parse.GetValue(logical),
+            Enum.Parse<MarkStyle>(parse.GetRequiredValue(format), ignoreCase: true),
+            parse.GetValue(output)));
+        return command;
+    }
+
+    private static int Run(
+        ParseResult parse, string path, bool isRepair, bool isLogical, MarkStyle style, string? outputPath)
+    {
+        using ToolRun run = new(parse, showProgress: true);
+        using FileBlockDevice file = MetadataFile.OpenAtRest(path);
+        IBlockDevice metadata = run.Watch(file, MetadataUsage.BytesInUse(file));
+        return run.Do(() => MetadataFile.Use(path, () =>
+        {
+            using OutputFile output = OutputFile.Open(parse, outputPath);
+            if (isRepair) Report(parse, path, MetadataRepairer.Dump(metadata, output.Stream, style, isLogical));
+            else if (isLogical) MetadataDumper.DumpLogical(metadata, output.Stream);
+            else MetadataDumper.Dump(metadata, output.Stream, style);
+            output.Complete();
+            return ExitCode.Done;
+        }));
+    }
+
+    private static void Report(ParseResult parse, string path, RepairReport report)
+    {
+        foreach (string line in RepairText.Lines(report)) parse.InvocationConfiguration.Error.WriteLine($"{path}: {line}");
+    }
+}

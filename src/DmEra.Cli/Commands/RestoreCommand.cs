@@ -1,0 +1,45 @@
+using System.CommandLine;
+using DmEra.Cli.Offline;
+using DmEra.Devices;
+using DmEra.Tools.Restore;
+
+namespace DmEra.Cli.Commands;
+
+/// <summary><c>era restore</c>: metadata from XML.</summary>
+internal static class RestoreCommand
+{
+    public static Command Create()
+    {
+        Option<string> input = CommonArguments.Path("--input", "XML", "the XML, as 'era dump' writes it", "-i");
+        Option<string> output = CommonArguments.Path(
+            "--output", "METADATA", "metadata file or device; a file is made, or extended, as needed", "-o");
+        Option<bool> quiet = CommonArguments.Quiet();
+        EraCommand command = new(
+            "restore",
+            "Make metadata of XML. What was in the output is lost as soon as the XML has proved to be metadata.",
+            "era restore -i disk.xml -o disk.img.era")
+        {
+            input,
+            output,
+            quiet,
+        };
+        command.SetAction(parse => Run(
+            parse, parse.GetRequiredValue(input), parse.GetRequiredValue(output), parse.GetValue(quiet)));
+        return command;
+    }
+
+    private static int Run(ParseResult parse, string inputPath, string outputPath, bool isQuiet)
+    {
+        using FileStream input = new(inputPath, FileMode.Open, FileAccess.Read, FileShare.Read, bufferSize: 0);
+        using NewMetadata output = NewMetadata.Open(outputPath);
+        using ToolRun run = new(parse, showProgress: !isQuiet);
+        return run.Do(() => MetadataFile.Use(outputPath, () =>
+        {
+            try { MetadataRestorer.Restore(run.Watch(input), output.Device); }
+            catch (EraXmlException fault) { throw new CommandException($"{inputPath}: {fault.Message}"); }
+
+            output.Keep();
+            return ExitCode.Done;
+        }));
+    }
+}

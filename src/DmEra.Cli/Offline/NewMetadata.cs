@@ -1,0 +1,46 @@
+using DmEra.Cli.Serving;
+using DmEra.Devices;
+
+namespace DmEra.Cli.Offline;
+
+/// <summary>The metadata that a tool makes: in a file or device that is there, or in a new file, which is removed again
+/// unless it is kept.</summary>
+internal sealed class NewMetadata : IDisposable
+{
+    private readonly NewFiles _created;
+
+    private NewMetadata(NewFiles created, FileBlockDevice device)
+    {
+        _created = created;
+        Device = device;
+    }
+
+    /// <summary>Where the metadata goes.</summary>
+    public FileBlockDevice Device { get; }
+
+    /// <summary>Opens it, and locks everybody else out.</summary>
+    /// <exception cref="CommandException">It is in use, or cannot be made.</exception>
+    public static NewMetadata Open(string path)
+    {
+        NewFiles created = new();
+        try
+        {
+            if (!Path.Exists(path)) created.CreateSparse(path, lengthBytes: 0);
+            return new NewMetadata(created, FileBlockDevice.Open(path));
+        }
+        catch (DeviceException fault) when (fault.Errno == Errno.EBUSY)
+        {
+            throw new CommandException($"{path}: in use; the output must be neither a running device's nor the input");
+        }
+    }
+
+    /// <summary>The metadata is whole.</summary>
+    public void Keep() => _created.Keep();
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        Device.Dispose();
+        _created.Dispose();
+    }
+}

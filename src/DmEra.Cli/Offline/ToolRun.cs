@@ -1,0 +1,89 @@
+using System.CommandLine;
+using System.Runtime.InteropServices;
+using DmEra.Devices;
+
+namespace DmEra.Cli.Offline;
+
+/// <summary>
+/// What every tool has around it: Ctrl-C stops it at the next thing it reads, and when it takes longer than a second a
+/// bar on the terminal shows how far it has read.
+/// </summary>
+internal sealed class ToolRun : IDisposable
+{
+    private readonly CancellationTokenSource _stop = new();
+    private readonly PosixSignalRegistration[] _signals;
+    private readonly ProgressBar? _bar;
+    private long _bytesRead;
+    private long _bytesExpected = long.MaxValue;
+
+    /// <summary>Begins.</summary>
+    /// <param name="parse">The command line.</param>
+    /// <param name="showProgress">False when no bar is wanted, even on a terminal.</param>
+    public ToolRun(ParseResult parse, bool showProgress)
+    {
+        _signals =
+        [
+            .. new[] { PosixSignal.SIGINT, PosixSignal.SIGTERM, PosixSignal.SIGHUP }
+                .Select(signal => PosixSignalRegistration.Create(signal, Stop)),
+        ];
+        if (showProgress && !Console.IsErrorRedirected)
+            _bar = new ProgressBar(parse.InvocationConfiguration.Error, () => (double)BytesRead / _bytesExpected);
+    }
+
+    private long BytesRead => Volatile.Read(ref _bytesRead);
+
+    /// <summary>Has a device that is read be watched.</summary>
+    /// <param name="device">The device.</param>
+    /// <param name="bytesExpected">Bytes that will be read of it, about.</param>
+    public IBlockDevice Watch(IBlockDevice device, long bytesExpected)
+    {
+        _bytesExpected = Math.Max(bytesExpected, 1);
+        return new WatchedDevice(device, OnRead);
+    }
+
+    /// <summary>Has a file that is read be watched.</summary>
+    public Stream Watch(FileStream input)
+    {
+        _bytesExpected = Math.Max(input.CanSeek ? input.Length : long.MaxValue, 1);
+        return new WatchedStream(input, OnRead);
+    }
+
+    /// <summary>Does the work.</summary>
+    /// <exception cref="CommandException">It was stopped.</exception>
+    public T Do<T>(Func<T> work)
+    {
+        try
+        {
+            return work();
+        }
+        catch (OperationCanceledException)
+        {
+            throw new CommandException("interrupted");
+        }
+        finally
+        {
+            _bar?.Dispose();
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        _bar?.Dispose();
+        foreach (PosixSignalRegistration signal in _signals) signal.Dispose();
+        _stop.Dispose();
+    }
+
+    private void Stop(PosixSignalContext context)
+    {
+        if (_stop.IsCancellationRequested) return;      // a second signal ends the process
+        context.Cancel = true;
+        _stop.Cancel();
+    }
+
+    private void OnRead(int bytes)
+    {
+        _stop.Token.ThrowIfCancellationRequested();
+        Interlocked.Add(ref _bytesRead, bytes);
+    }
+}
