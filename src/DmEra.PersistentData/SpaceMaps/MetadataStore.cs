@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using DmEra.Devices;
 using DmEra.PersistentData.Blocks;
 using DmEra.PersistentData.Transactions;
 
@@ -69,7 +70,7 @@ public sealed class MetadataStore
     /// <summary>Gives up the running transaction and starts again from what is on the device: the way back after a
     /// transaction or a commit that failed. What readers have pinned stays pinned.</summary>
     /// <exception cref="MetadataCorruptException">Superblock or space map are damaged.</exception>
-    /// <exception cref="Devices.DeviceException">The device failed.</exception>
+    /// <exception cref="DeviceException">The device failed.</exception>
     public void Reload()
     {
         try
@@ -93,11 +94,33 @@ public sealed class MetadataStore
         }
     }
 
+    /// <summary>Makes sure that the state read by <see cref="Reload"/> is the one that a power cut would leave, before
+    /// anything is built on it. It need not be: after a failed flush, or a crash of this program between the write
+    /// of a superblock and its flush, the system's cache may have a superblock that the disk has not, and blocks that
+    /// the older one needs would be used anew.</summary>
+    /// <exception cref="DeviceException">The device failed: nothing may be changed until
+    /// <see cref="Reload"/>.</exception>
+    public void Secure()
+    {
+        try
+        {
+            // Written again, since a cache that failed to write it may take it for written.
+            IBlockDevice device = Transactions.Blocks.Device;
+            device.Write((long)SuperblockAddress * BlockManager.BlockSize, _committed);
+            device.Flush();
+        }
+        catch (Exception fault)
+        {
+            Transactions.Fail(fault);
+            throw;
+        }
+    }
+
     /// <summary>Makes the running transaction durable, and starts the next one. If that fails, whether it happened is
     /// unknown, and nothing can be changed any more until <see cref="Reload"/>.</summary>
     /// <exception cref="MetadataFullException">No block is free for the changed part of the space map.</exception>
     /// <exception cref="MetadataFailedException">An earlier commit failed.</exception>
-    /// <exception cref="Devices.DeviceException">The device failed.</exception>
+    /// <exception cref="DeviceException">The device failed.</exception>
     public void Commit(FillSuperblock fill)
     {
         Transactions.ThrowIfFailed();

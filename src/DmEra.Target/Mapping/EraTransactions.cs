@@ -49,6 +49,7 @@ internal sealed partial class EraTransactions
         ulong[] spareWords = new ulong[words.Length];
         Volatile.Write(ref _failure, null);
         if (!TryReload()) throw new MetadataFailedException(_failure!.Message, _failure);
+        Secure();
         RequireAnotherEra();
         uint known = _metadata.NrBlocks;
         BlockRange grown = known > 0 && known < blocks ? new BlockRange(known, blocks) : default;
@@ -143,6 +144,7 @@ internal sealed partial class EraTransactions
     public void DropSnapshot()
     {
         RequireNotFailed();
+        if (_writeset == null) Secure();    // perhaps never resumed: it is as the last run left it
         if (_metadata.Snapshot == 0) throw new EraTargetException("no snap to drop: none is held", Errno.EINVAL);
         Superblock snapshot = _metadata.ReadSnapshot();     // when this fails, nothing has been changed yet
         Commit(() => _metadata.DropSnapshot(snapshot));
@@ -227,6 +229,16 @@ internal sealed partial class EraTransactions
         }
 
         return true;
+    }
+
+    private void Secure()
+    {
+        try { _metadata.Secure(); }
+        catch (Exception fault)
+        {
+            Fail(fault);
+            throw;
+        }
     }
 
     private void Fail(Exception fault)

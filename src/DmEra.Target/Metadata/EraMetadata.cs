@@ -80,6 +80,10 @@ internal sealed partial class EraMetadata
         ReadSuperblock();
     }
 
+    /// <summary>Makes sure that a power cut would leave what <see cref="Reload"/> has read.</summary>
+    /// <exception cref="DeviceException">The device failed.</exception>
+    public void Secure() => _store.Secure();
+
     /// <summary>Makes the running transaction durable: all of it or nothing. After an exception nothing can be
     /// changed until <see cref="Reload"/>.</summary>
     /// <exception cref="MetadataFullException">No metadata block is free; nothing was committed.</exception>

@@ -12,8 +12,8 @@ internal static class FaultMenu
         FaultPlan none = new(random);
         (string name, FaultPlan metadata, FaultPlan origin) = random.Next(16) switch
         {
-            0 => ("metadata EIO", Failing(random, Errno.EIO, 1), none),
-            1 => ("metadata ENOSPC", Failing(random, Errno.ENOSPC, 1), none),
+            0 => ("metadata EIO", Failing(random, Errno.EIO, 1, random.Next(2) == 0), none),
+            1 => ("metadata ENOSPC", Failing(random, Errno.ENOSPC, 1, random.Next(2) == 0), none),
             2 => ("metadata fails for good", Failing(random, Errno.EIO, long.MaxValue / 2), none),
             3 => ("metadata read corrupted", new FaultPlan(random) { CorruptOneReadIn = 40 }, none),
             4 => ("metadata read misdirected", new FaultPlan(random) { MisdirectOneReadIn = 40 }, none),
@@ -26,6 +26,12 @@ internal static class FaultMenu
         return (metadata, origin);
     }
 
-    private static FaultPlan Failing(Random random, int errno, long count) =>
-        new(random) { FailAt = random.Next(LastOperation), FailCount = count, FailWith = errno };
+    private static FaultPlan Failing(Random random, int errno, long count, bool forgets = false) =>
+        new(random)
+        {
+            FailAt = random.Next(LastOperation),
+            FailCount = count,
+            FailWith = errno,
+            FailedFlushForgets = forgets,
+        };
 }

@@ -22,6 +22,10 @@ public sealed class FaultPlan
     /// <summary>With which error number.</summary>
     public int FailWith { get; init; } = Errno.EIO;
 
+    /// <summary>A flush that fails forgets what it should have written: it stays visible, as in a page cache that takes
+    /// it for clean, but no later flush makes it stable.</summary>
+    public bool FailedFlushForgets { get; init; }
+
     /// <summary>One read in so many returns a flipped bit; 0 for none.</summary>
     public int CorruptOneReadIn { get; init; }
 

@@ -11,7 +11,8 @@ namespace DmEra.Simulation.Devices;
 /// kept or lost by itself. Later writes may survive earlier ones;</item>
 /// <item>a write or flush that is under way when the power goes counts as not flushed;</item>
 /// <item>any operation may fail with an error of the plan's choice; a write that failed may have reached the disk in
-/// part, a flush that failed has made nothing stable;</item>
+/// part, a flush that failed has made nothing stable, and may have forgotten what it was to write, though reads still
+/// return it;</item>
 /// <item>any operation may be slow;</item>
 /// <item>reads return what was written, unless the plan flips a bit in them or takes them from a wrong place.</item>
 /// </list>
@@ -83,7 +84,15 @@ public sealed class SimulatedDisk : IBlockDevice
     public void Flush()
     {
         long last = _writes;
-        Step(new DiskOperation(DiskOperationKind.Flush, 0, 0));
+        try
+        {
+            Step(new DiskOperation(DiskOperationKind.Flush, 0, 0));
+        }
+        catch (DeviceException) when (_faults.FailedFlushForgets)
+        {
+            _volatile.RemoveAll(write => write.Number <= last);
+            throw;
+        }
 
         // Another flush may have made some of them stable meanwhile.
         int begun = _volatile.TakeWhile(write => write.Number <= last).Count();

@@ -50,6 +50,28 @@ public class FailedMetadataTests
     }
 
     [Fact]
+    public void Superblock_that_a_failed_flush_may_have_lost_is_made_stable_before_anything_is_built_on_it()
+    {
+        using TestEra era = TestEra.Active();
+        int flushes = 0;
+        era.Metadata.Before = operation =>
+        {
+            if (operation.Call == DeviceCall.Flush && ++flushes == 2) throw new DeviceException("disk", Errno.EIO);
+        };
+        Assert.Throws<EraTargetException>(() => era.Target.Checkpoint());   // its superblock is written, perhaps
+        era.Target.Suspend();
+
+        List<DeviceOperation> changes = [];
+        era.Metadata.Before = operation =>
+        {
+            if (operation.Call is not DeviceCall.Read) changes.Add(operation);
+        };
+        era.Target.Resume();
+        Assert.Equal(new DeviceOperation(DeviceCall.Write, 0, 4096), changes[0]);
+        Assert.Equal(DeviceCall.Flush, changes[1].Call);
+    }
+
+    [Fact]
     public void Device_that_still_fails_stays_suspended_and_can_be_resumed_later()
     {
         using TestEra era = TestEra.Active();
