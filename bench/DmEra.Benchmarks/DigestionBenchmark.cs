@@ -16,6 +16,9 @@ internal static class DigestionBenchmark
     private const int BlockBytes = 4096;
     private const int MetadataBytes = 512 << 20;
 
+    /// <summary>
+    /// 
+    /// </summary>
     /// <param name="folder">Where to put the metadata; null: in memory.</param>
     public static int Run(string? folder)
     {

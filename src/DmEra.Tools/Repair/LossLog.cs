@@ -25,7 +25,7 @@ internal sealed class LossLog
     public void Add(string place, string cause, IReadOnlyList<ulong> path, BlockRange blocks)
     {
         if (_lastAt.TryGetValue(place, out int at) && _kept[at] is Loss last && last.Blocks.End == blocks.Begin
-            && last.Cause == cause && last.Path.SequenceEqual(path))
+            && string.Equals(last.Cause, cause, StringComparison.Ordinal) && last.Path.SequenceEqual(path))
         {
             _kept[at] = last with { Blocks = new BlockRange(last.Blocks.Begin, blocks.End) };
             return;

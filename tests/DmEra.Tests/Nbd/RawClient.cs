@@ -221,9 +221,9 @@ internal sealed class RawClient : IDisposable
     {
         try { Assert.Equal(0, Stream.Read(new byte[1])); }
         catch (IOException reset) when (reset.InnerException is SocketException
-            {
-                SocketErrorCode: SocketError.ConnectionReset,
-            })
+        {
+            SocketErrorCode: SocketError.ConnectionReset,
+        })
         {
             // As good as closed: what we sent last was not read any more.
         }

@@ -18,7 +18,8 @@ public sealed class RealClientTests : IDisposable
     {
         _file = FileBlockDevice.Open(_folder.Sparse("disk", Size));
         _server = new TestServer(new NbdExport(
-            "disk", _file, new BlockStatusCatalog(new AllocationContext(_file))) { Description = "a test disk" });
+            "disk", _file, new BlockStatusCatalog(new AllocationContext(_file)))
+        { Description = "a test disk" });
     }
 
     public void Dispose()

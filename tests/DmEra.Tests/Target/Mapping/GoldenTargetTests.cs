@@ -1,4 +1,3 @@
-using DmEra.Devices;
 using DmEra.Target.History;
 using DmEra.Target.Mapping;
 using DmEra.Tests.Golden;

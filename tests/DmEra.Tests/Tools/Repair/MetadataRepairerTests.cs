@@ -1,6 +1,5 @@
 using System.Text;
 using DmEra.Devices;
-using DmEra.PersistentData.Blocks;
 using DmEra.Target.History;
 using DmEra.Tests.Golden;
 using DmEra.Tools.Check;
