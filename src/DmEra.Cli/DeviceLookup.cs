@@ -1,4 +1,5 @@
 using DmEra.Control;
+using DmEra.Nbd;
 
 namespace DmEra.Cli;
 
@@ -10,13 +11,9 @@ internal static class DeviceLookup
     /// <exception cref="CommandException">There is no such device.</exception>
     public static ControlClient Connect(string device)
     {
-        if (!device.Contains('/', StringComparison.Ordinal))
-        {
-            string named = RuntimeFolder.FromEnvironment().ControlSocket(device);
-            if (Path.Exists(named)) return new ControlClient(named);
-        }
-
-        if (Path.Exists(device)) return new ControlClient(device);
+        string named = RuntimeFolder.FromEnvironment().ControlSocket(device);
+        if (RuntimeFolder.IsName(device) && Path.Exists(named)) return new ControlClient(named);
+        if (ListeningSocket.IsSocket(device)) return new ControlClient(device);
         throw new CommandException($"{device}: no such device is being served; 'era ls' lists those that are");
     }
 }

@@ -67,7 +67,7 @@ public sealed class RuntimeFolder(string path)
         }
 
         throw new ControlException(
-            $"{Path}: others may write to this folder for sockets; chmod 700 it, or choose another with ERA_RUNTIME_DIR");
+            $"{Path}: others may write to this folder; sockets need one of your own, named by ERA_RUNTIME_DIR");
     }
 
     private static string UserId() =>

@@ -66,8 +66,31 @@ public static class ListeningSocket
     public static string? PathOf(EndPoint endPoint) =>
         endPoint is UnixDomainSocketEndPoint unix ? unix.ToString() : null;
 
+    /// <summary>Whether a Unix socket lies under a path, alive or dead.</summary>
+    public static bool IsSocket(string path)
+    {
+        if (!File.Exists(path)) return false;
+
+        // A socket is the only kind of file that cannot be opened at all.
+        try
+        {
+            using SafeFileHandle file = File.OpenHandle(path, access: FileAccess.ReadWrite, share: FileShare.ReadWrite);
+            return false;
+        }
+        catch (IOException cannotOpen)
+        {
+            return cannotOpen.HResult == NoSuchDeviceOrAddress;
+        }
+        catch (UnauthorizedAccessException)
+        {
+            return false;
+        }
+    }
+
     private static void MakeWay(string path)
     {
+        if (!Directory.Exists(Path.GetDirectoryName(Path.GetFullPath(path))))
+            throw new IOException($"{path}: there is no such folder; create it, or choose another path");
         RequireFree(path);
         File.Delete(path);
     }
@@ -84,24 +107,6 @@ public static class ListeningSocket
         {
             // Others: too busy to answer, or somebody else's.
             return refusal.SocketErrorCode != SocketError.ConnectionRefused;
-        }
-    }
-
-    // A socket is the only kind of file that cannot be opened at all.
-    private static bool IsSocket(string path)
-    {
-        try
-        {
-            using SafeFileHandle file = File.OpenHandle(path, access: FileAccess.ReadWrite, share: FileShare.ReadWrite);
-            return false;
-        }
-        catch (IOException cannotOpen)
-        {
-            return cannotOpen.HResult == NoSuchDeviceOrAddress;
-        }
-        catch (UnauthorizedAccessException)
-        {
-            return false;
         }
     }
 }

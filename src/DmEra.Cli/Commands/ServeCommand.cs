@@ -73,11 +73,9 @@ internal sealed class ServeCommand
             throw new CommandException($"'{name}' cannot be the name of a device; choose another --name", ExitCode.Usage);
         RuntimeFolder runtime = RuntimeFolder.FromEnvironment();
         string[] listen = parse.GetValue(_listen) ?? [];
-        string? control = parse.GetValue(_control) is string path ? Path.GetFullPath(path) : null;
-        if (listen.Length == 0 || control is null) runtime.Create();
-        control ??= runtime.ControlSocket(name);
+        string control = parse.GetValue(_control) is string path ? Path.GetFullPath(path) : runtime.ControlSocket(name);
         ListeningSocket.RequireFree(control);
-        return new ServeRequest
+        ServeRequest request = new()
         {
             Table = table,
             Origin = origin,
@@ -90,6 +88,8 @@ internal sealed class ServeCommand
                 : [.. listen.Select(ListenAddress.Parse)],
             ControlSocket = control,
         };
+        if (listen.Length == 0 || parse.GetValue(_control) is null) runtime.Create();
+        return request;
     }
 
     private EraTable? RequestedTable(ParseResult parse)

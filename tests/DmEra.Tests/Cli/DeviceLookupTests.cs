@@ -48,11 +48,12 @@ public sealed class DeviceLookupTests : IDisposable
     }
 
     [Fact]
-    public void A_path_too_long_for_a_socket_is_one_line()
+    public void A_file_is_no_device()
     {
-        string path = Path.Combine(_folder.Path, new string('x', 100));
-        File.WriteAllText(path, "");
+        File.WriteAllText(_folder["disk"], "");
 
-        Assert.Contains(path, CommandRun.Of("status", path).FailedWith(ExitCode.Failed), StringComparison.Ordinal);
+        Assert.Equal(
+            $"era: {_folder["disk"]}: no such device is being served; 'era ls' lists those that are",
+            CommandRun.Of("status", _folder["disk"]).FailedWith(ExitCode.Failed));
     }
 }
