@@ -19,7 +19,7 @@ public sealed class ControlServer : IAsyncDisposable
 
     /// <summary>Serves requests that come in at a socket.</summary>
     /// <param name="device">What they are about.</param>
-    /// <param name="listener">Where they come in; stays the caller's.</param>
+    /// <param name="listener">Where they come in.</param>
     public static async Task<ControlServer> StartAsync(ServedDevice device, UnixListener listener)
     {
         // Empty: neither settings files of the current folder, nor the environment, nor signal handlers.

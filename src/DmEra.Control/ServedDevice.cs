@@ -11,7 +11,7 @@ namespace DmEra.Control;
 /// <param name="target">Disposed of when the device stops.</param>
 /// <param name="server">Serves <paramref name="target"/>; stopped with it.</param>
 /// <param name="endpoints">NBD URIs.</param>
-/// <param name="control">The control socket, withdrawn when the device stops.</param>
+/// <param name="control">The control socket, closed when the device stops.</param>
 public sealed class ServedDevice(
     string name,
     EraTarget target,
@@ -74,7 +74,7 @@ public sealed class ServedDevice(
             target.Suspend();
             string? fault = target.FailureReason;
             target.Dispose();
-            control.Withdraw();
+            control.Dispose();
             _stopped.SetResult(fault);
         }
         catch (Exception fault)

@@ -3,7 +3,7 @@ using DmEra.Nbd;
 
 namespace DmEra.Control;
 
-/// <summary>A Unix socket that listens under a path, and the path's end.</summary>
+/// <summary>A Unix socket that listens under a path.</summary>
 public sealed class UnixListener : IDisposable
 {
     private const int Backlog = 16;
@@ -22,13 +22,7 @@ public sealed class UnixListener : IDisposable
     /// <summary>The listening socket; connections wait in it until somebody accepts them.</summary>
     public Socket Socket { get; }
 
-    /// <summary>Frees the path; connections go on.</summary>
-    public void Withdraw() => File.Delete(Path);
-
-    /// <inheritdoc/>
-    public void Dispose()
-    {
-        Socket.Dispose();
-        Withdraw();
-    }
+    /// <summary>Stops listening and frees the path; connections go on. Once only: the path may be a successor's
+    /// by then.</summary>
+    public void Dispose() => Socket.Dispose();
 }

@@ -16,6 +16,7 @@ public sealed class AllocationContext(FileBlockDevice file) : IBlockStatusContex
     public void Describe(long offset, long length, int maxExtents, List<Extent> extents)
     {
         long end = offset + length;
+        if (end > file.Length) file.RefreshLength();    // the device that clients see has grown into it
         for (int count = 0; offset < end && count < maxExtents; count++)
         {
             long next = Math.Min(file.EndOfRun(offset, out bool isHole), end);

@@ -75,7 +75,7 @@ internal sealed class ServeCommand
         string[] listen = parse.GetValue(_listen) ?? [];
         string control = parse.GetValue(_control) is string path ? Path.GetFullPath(path) : runtime.ControlSocket(name);
         ListeningSocket.RequireFree(control);
-        ServeRequest request = new()
+        return new ServeRequest
         {
             Table = table,
             Origin = origin,
@@ -87,9 +87,8 @@ internal sealed class ServeCommand
                 ? [ListenAddress.Unix(runtime.NbdSocket(name))]
                 : [.. listen.Select(ListenAddress.Parse)],
             ControlSocket = control,
+            Runtime = listen.Length == 0 || parse.GetValue(_control) is null ? runtime : null,
         };
-        if (listen.Length == 0 || parse.GetValue(_control) is null) runtime.Create();
-        return request;
     }
 
     private EraTable? RequestedTable(ParseResult parse)

@@ -1,3 +1,4 @@
+using DmEra.Control;
 using DmEra.Devices;
 using DmEra.PersistentData.Blocks;
 using DmEra.Target.History;
@@ -9,6 +10,8 @@ namespace DmEra.Cli.Serving;
 /// <summary>Which device to serve, where, and under what name; nothing has been looked at yet.</summary>
 internal sealed record ServeRequest
 {
+    private const uint DefaultBlockSectors = 128;
+
     /// <summary>The device by its table; or null, and <see cref="Origin"/> says what it is made from.</summary>
     public EraTable? Table { get; init; }
 
@@ -33,7 +36,8 @@ internal sealed record ServeRequest
     /// <summary>Path of the control socket.</summary>
     public required string ControlSocket { get; init; }
 
-    private const uint DefaultBlockSectors = 128;
+    /// <summary>The folder of sockets that have their default paths; null when none has.</summary>
+    public RuntimeFolder? Runtime { get; init; }
 
     /// <summary>Makes the files that are missing, and the table of the device.</summary>
     /// <exception cref="CommandException">The origin is missing or has another size.</exception>

@@ -15,6 +15,7 @@ internal sealed class ServeSession(ServeRequest request, TextWriter output, Text
     public async Task<int> RunAsync()
     {
         using StopSignals signals = new(error);
+        request.Runtime?.Create();
         using NewFiles files = new();
         EraTable table = request.Prepare(files);
         using EraTarget target = EraTarget.Create(table, new EraTargetOptions { Log = Log });

@@ -6,8 +6,10 @@ namespace DmEra.EndToEnd.Processes;
 /// <summary>A real <c>era serve</c> process, with a runtime folder of its own.</summary>
 internal sealed class EraServer : IDisposable
 {
+    /// <summary>The program's path.</summary>
+    public static readonly string Program = Path.Combine(AppContext.BaseDirectory, "era");
+
     private static readonly TimeSpan Limit = TimeSpan.FromSeconds(60);
-    private static readonly string Era = Path.Combine(AppContext.BaseDirectory, "era");
 
     private readonly Process _process;
     private readonly Task<string> _complaints;
@@ -41,20 +43,20 @@ internal sealed class EraServer : IDisposable
 
     /// <summary>Starts <c>era serve</c> and waits until it is ready. Servers in one folder see each other.</summary>
     public static EraServer Start(TempFolder folder, params string[] arguments) =>
-        Start(folder, Era, ["serve", .. arguments]);
+        Start(folder, Program, ["serve", .. arguments]);
 
     /// <summary>Starts a program that becomes <c>era serve</c>, such as a shell that prepares something first.</summary>
     public static EraServer StartThrough(TempFolder folder, string script, params string[] arguments) =>
-        Start(folder, "unshare", ["-rm", "sh", "-ec", $"{script}\nexec \"$@\"", "sh", Era, "serve", .. arguments]);
+        Start(folder, "unshare", ["-rm", "sh", "-ec", $"{script}\nexec \"$@\"", "sh", Program, "serve", .. arguments]);
 
     /// <summary>Runs another command of era's in the same folder.</summary>
     public static ProgramResult Run(TempFolder folder, params string[] arguments) =>
-        Oracle.Run("env", [$"ERA_RUNTIME_DIR={folder["run"]}", Era, .. arguments]);
+        Oracle.Run("env", [$"ERA_RUNTIME_DIR={folder["run"]}", Program, .. arguments]);
 
     /// <summary>Runs a command that must succeed, on this server's folder.</summary>
     /// <returns>What it printed, without the last line's end.</returns>
     public string Command(params string[] arguments) =>
-        Oracle.Run("env", [$"ERA_RUNTIME_DIR={_runtimeFolder}", Era, .. arguments]).AssertSuccess().Output.TrimEnd('\n');
+        Oracle.Run("env", [$"ERA_RUNTIME_DIR={_runtimeFolder}", Program, .. arguments]).AssertSuccess().Output.TrimEnd('\n');
 
     /// <summary>The blocks that <c>era changed</c> names, as ranges with exclusive ends.</summary>
     public IReadOnlyList<(uint Begin, uint End)> Changed(string device, uint since) =>

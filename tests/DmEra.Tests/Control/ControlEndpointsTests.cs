@@ -1,8 +1,9 @@
-using DmEra.Target.Mapping;
 using System.Net;
 using System.Net.Sockets;
 using System.Text;
 using System.Text.Json;
+using DmEra.Control;
+using DmEra.Target.Mapping;
 
 namespace DmEra.Tests.Control;
 
@@ -129,6 +130,16 @@ public sealed class ControlEndpointsTests : IAsyncLifetime
         Assert.False(File.Exists(_disk.ControlSocket));
         Assert.Null(await _disk.Device.Stopped);
         EraTarget.Create(_disk.Device.Target.Table, new EraTargetOptions()).Dispose();
+    }
+
+    [Fact]
+    public async Task A_stopped_device_leaves_its_socket_to_its_successor()
+    {
+        await PostAsync(HttpStatusCode.NoContent, "stop", "");
+        using UnixListener successor = new(_disk.ControlSocket);
+        await _disk.StopControlAsync();
+
+        Assert.True(File.Exists(_disk.ControlSocket));
     }
 
     [Theory]

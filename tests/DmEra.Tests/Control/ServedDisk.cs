@@ -47,10 +47,16 @@ internal sealed class ServedDisk : IAsyncDisposable
 
     public void WriteBlock(int block) => Device.Target.Device.Write((long)block * BlockSize, new byte[BlockSize]);
 
-    public async ValueTask DisposeAsync()
+    /// <summary>What a process that was told to stop does last.</summary>
+    public async Task StopControlAsync()
     {
         await _controlServer.DisposeAsync();
         _control.Dispose();
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await StopControlAsync();
         _server.Dispose();
         Device.Target.Dispose();
         Oracle.EraCheck(_folder["disk.era"]);

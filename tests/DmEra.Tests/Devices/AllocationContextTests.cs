@@ -49,6 +49,21 @@ public sealed class AllocationContextTests
     }
 
     [Fact]
+    public void A_file_that_grew_is_described_to_its_new_end()
+    {
+        using TempFolder folder = new();
+        string path = folder.Sparse("disk", Mebibyte);
+        using FileBlockDevice file = FileBlockDevice.OpenShared(path);
+        AllocationContext context = new(file);
+        using (FileStream grown = new(path, FileMode.Open)) grown.SetLength(3 * Mebibyte);
+
+        List<Extent> extents = [];
+        context.Describe(2 * Mebibyte, Mebibyte, 100, extents);
+
+        Assert.Equal([new(Mebibyte, 3)], extents);
+    }
+
+    [Fact]
     public void A_catalog_finds_what_it_lists_and_what_the_catalogs_behind_it_find()
     {
         using TempFolder folder = new();
