@@ -35,12 +35,15 @@ internal static class Oracle
         ["fio"] = "fio",
         ["mkfs.ext4"] = "e2fsprogs",
         ["mkfs.xfs"] = "xfsprogs",
+        ["modprobe"] = "kmod",
         ["nbdcopy"] = "libnbd-bin",
         ["nbdinfo"] = "libnbd-bin",
         ["python3"] = "python3-libnbd",
         ["qemu-img"] = "qemu-utils",
         ["qemu-io"] = "qemu-utils",
         ["qemu-system-x86_64"] = "qemu-system-x86",
+        ["strace"] = "strace",
+        ["xz"] = "xz-utils",
         ["zstd"] = "zstd",
     };
 
