@@ -278,7 +278,7 @@ public sealed class NbdServerTests
 
         server.Server.Stop();
 
-        Assert.Equal(0, server.Server.ConnectionCount);
+        server.AwaitConnections(0);
     }
 
     [Fact]
