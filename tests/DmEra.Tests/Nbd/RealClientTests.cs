@@ -1,3 +1,4 @@
+using System.Net;
 using System.Text.Json;
 using DmEra.Devices;
 using DmEra.Nbd;
@@ -60,6 +61,16 @@ public sealed class RealClientTests : IDisposable
 
         Assert.Contains("export=\"disk\":", list, StringComparison.Ordinal);
         Assert.Contains("description: a test disk", list, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Nbd_client_lists_the_exports()
+    {
+        EndPoint tcp = _server.Server.Listen(new IPEndPoint(IPAddress.Loopback, 0));
+
+        string list = Oracle.Run("nbd-client", "-l", "127.0.0.1", $"{((IPEndPoint)tcp).Port}").AssertSuccess().Output;
+
+        Assert.Contains("disk", list, StringComparison.Ordinal);
     }
 
     [Fact]
