@@ -1,6 +1,5 @@
 using System.CommandLine;
 using DmEra.Cli.Offline;
-using DmEra.Devices;
 using DmEra.Tools.Restore;
 
 namespace DmEra.Cli.Commands;
