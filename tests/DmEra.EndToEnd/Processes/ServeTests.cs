@@ -63,7 +63,7 @@ public sealed class ServeTests : IDisposable
     }
 
     [Fact]
-    public void A_suspended_device_with_a_request_waiting_can_be_stopped()
+    public async Task A_suspended_device_with_a_request_waiting_can_be_stopped()
     {
         using EraServer server = EraServer.Start(_folder, _folder["disk.img"], "--size", "16M");
         server.Command("suspend", "disk.img");
@@ -73,7 +73,7 @@ public sealed class ServeTests : IDisposable
         server.Command("stop", "disk.img");
 
         Assert.Equal(0, server.AwaitExit());
-        Assert.NotEqual(0, waiting.Result.ExitCode);
+        Assert.NotEqual(0, (await waiting).ExitCode);
         Assert.Empty(Directory.EnumerateFileSystemEntries(_folder["run"]));
     }
 
