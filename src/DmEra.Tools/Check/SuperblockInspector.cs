@@ -49,8 +49,6 @@ internal static class SuperblockInspector
             findings.Add((FaultLevel.Damage, $"data block size of {superblock.DataBlockSize} sectors, not a multiple of 8"));
         if ((superblock.Flags & ~CleanShutdown) != 0)
             findings.Add((FaultLevel.Cosmetic, $"unknown flags {superblock.Flags}"));
-        ReadOnlySpan<byte> uuid = superblock.Uuid;
-        if (uuid.ContainsAnyExcept((byte)0)) findings.Add((FaultLevel.Cosmetic, "a UUID, which nobody sets"));
         ReadOnlySpan<byte> spaceMapRoot = superblock.MetadataSpaceMapRoot;
         if (spaceMapRoot[Unsafe.SizeOf<SpaceMapRoot>()..].ContainsAnyExcept((byte)0)
             || block[Unsafe.SizeOf<Superblock>()..].ContainsAnyExcept((byte)0))
