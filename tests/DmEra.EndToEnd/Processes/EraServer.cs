@@ -9,24 +9,17 @@ internal sealed class EraServer : IDisposable
     /// <summary>The program's path.</summary>
     public static readonly string Program = Path.Combine(AppContext.BaseDirectory, "era");
 
+    private const string RuntimeFolder = "ERA_RUNTIME_DIR";
+
     private static readonly TimeSpan Limit = TimeSpan.FromSeconds(60);
 
-    private readonly Process _process;
-    private readonly Task<string> _complaints;
-    private readonly string _runtimeFolder;
+    private readonly TempFolder _folder;
+    private readonly RunningProgram _program;
 
-    private EraServer(string runtimeFolder, string program, IEnumerable<string> arguments)
+    private EraServer(TempFolder folder, string program, IEnumerable<string> arguments)
     {
-        _runtimeFolder = runtimeFolder;
-        _process = Process.Start(new ProcessStartInfo(Oracle.Find(program), arguments)
-        {
-            UseShellExecute = false,
-            RedirectStandardInput = true,
-            RedirectStandardOutput = true,
-            RedirectStandardError = true,
-            Environment = { ["ERA_RUNTIME_DIR"] = runtimeFolder },
-        })!;
-        _complaints = _process.StandardError.ReadToEndAsync();
+        _folder = folder;
+        _program = new RunningProgram(program, arguments, (RuntimeFolder, folder["run"]));
     }
 
     /// <summary>What it printed before it was ready.</summary>
@@ -39,7 +32,7 @@ internal sealed class EraServer : IDisposable
     public string Socket => Uri.Split("?socket=")[1];
 
     /// <summary>Its process.</summary>
-    public int ProcessId => _process.Id;
+    public int ProcessId => _program.Id;
 
     /// <summary>Starts <c>era serve</c> and waits until it is ready. Servers in one folder see each other.</summary>
     public static EraServer Start(TempFolder folder, params string[] arguments) =>
@@ -51,12 +44,12 @@ internal sealed class EraServer : IDisposable
 
     /// <summary>Runs another command of era's in the same folder.</summary>
     public static ProgramResult Run(TempFolder folder, params string[] arguments) =>
-        Oracle.Run("env", [$"ERA_RUNTIME_DIR={folder["run"]}", Program, .. arguments]);
+        Oracle.Run("env", [$"{RuntimeFolder}={folder["run"]}", Program, .. arguments]);
 
     /// <summary>Runs a command that must succeed, on this server's folder.</summary>
     /// <returns>What it printed, without the last line's end.</returns>
     public string Command(params string[] arguments) =>
-        Oracle.Run("env", [$"ERA_RUNTIME_DIR={_runtimeFolder}", Program, .. arguments]).AssertSuccess().Output.TrimEnd('\n');
+        Run(_folder, arguments).AssertSuccess().Output.TrimEnd('\n');
 
     /// <summary>The blocks that <c>era changed</c> names, as ranges with exclusive ends.</summary>
     public IReadOnlyList<(uint Begin, uint End)> Changed(string device, uint since) =>
@@ -70,35 +63,22 @@ internal sealed class EraServer : IDisposable
     public void Terminate()
     {
         Oracle.Run("sh", "-c", $"kill -TERM {ProcessId}").AssertSuccess();
-        AwaitExit();
-        Assert.True(_process.ExitCode == 0, $"era serve: exit status {_process.ExitCode} after SIGTERM\n{_complaints.Result}");
+        Assert.True(AwaitExit() == 0, $"era serve failed at SIGTERM: {_program.Errors}");
     }
 
     /// <summary>Waits until it ends by itself.</summary>
     /// <returns>Its exit status.</returns>
-    public int AwaitExit()
-    {
-        Assert.True(_process.WaitForExit(Limit), $"era serve is still there after {Limit.TotalSeconds} s");
-        return _process.ExitCode;
-    }
+    public int AwaitExit() => _program.AwaitExit(Limit);
 
     /// <summary>Ends it as a crash would: <c>kill -9</c>.</summary>
-    public void Kill()
-    {
-        _process.Kill();
-        _process.WaitForExit();
-    }
+    public void Kill() => _program.Kill();
 
     /// <inheritdoc/>
-    public void Dispose()
-    {
-        if (!_process.HasExited) Kill();
-        _process.Dispose();
-    }
+    public void Dispose() => _program.Dispose();
 
     private static EraServer Start(TempFolder folder, string program, IEnumerable<string> arguments)
     {
-        EraServer server = new(folder["run"], program, arguments);
+        EraServer server = new(folder, program, arguments);
         try
         {
             server.AwaitReady();
@@ -116,11 +96,10 @@ internal sealed class EraServer : IDisposable
         long start = Stopwatch.GetTimestamp();
         while (true)
         {
-            Task<string?> line = _process.StandardOutput.ReadLineAsync();
-            if (!line.Wait(Limit - Stopwatch.GetElapsedTime(start))) Assert.Fail("era serve does not become ready");
-            if (line.Result is null) Assert.Fail($"era serve ended before it was ready: {_complaints.Result}");
-            if (line.Result is "ready") return;
-            Greeting.Add(line.Result);
+            string? line = _program.ReadLine(Limit - Stopwatch.GetElapsedTime(start));
+            if (line is null) Assert.Fail($"era serve ended before it was ready: {_program.Errors}");
+            if (line is "ready") return;
+            Greeting.Add(line);
         }
     }
 }

@@ -18,8 +18,7 @@ internal sealed class Guest : IDisposable
     private static readonly Lazy<string[]> KernelAndInitramfs = new(Build);
 
     private readonly TempFolder _folder = new();
-    private readonly Process _machine;
-    private readonly Task<string> _complaints;
+    private readonly RunningProgram _machine;
 
     private Guest(GuestDisk[] disks)
     {
@@ -39,14 +38,7 @@ internal sealed class Guest : IDisposable
             arguments.AddRange(["-device", $"virtio-blk-pci,drive={disk.Name},serial={disk.Name}"]);
         }
 
-        _machine = Process.Start(new ProcessStartInfo(Oracle.Find("qemu-system-x86_64"), arguments)
-        {
-            UseShellExecute = false,
-            RedirectStandardInput = true,
-            RedirectStandardOutput = true,
-            RedirectStandardError = true,
-        })!;
-        _complaints = _machine.StandardError.ReadToEndAsync();
+        _machine = new RunningProgram("qemu-system-x86_64", arguments);
     }
 
     /// <summary>Starts a machine with these disks and waits until it takes scripts.</summary>
@@ -78,14 +70,11 @@ internal sealed class Guest : IDisposable
     public IEnumerable<string> Lines(string script)
     {
         long start = Stopwatch.GetTimestamp();
-        _machine.StandardInput.WriteLine(Convert.ToBase64String(Encoding.UTF8.GetBytes(script)));
-        _machine.StandardInput.Flush();
+        _machine.WriteLine(Convert.ToBase64String(Encoding.UTF8.GetBytes(script)));
         StringBuilder output = new();
         while (true)
         {
-            Task<string?> next = _machine.StandardOutput.ReadLineAsync();
-            if (!next.Wait(ScriptLimit - Stopwatch.GetElapsedTime(start))) throw Failure("takes too long");
-            string line = next.Result ?? throw Failure("the machine stopped");
+            string line = NextLine();
             int end = line.IndexOf(EndOfOutput, StringComparison.Ordinal);
             string text = end < 0 ? line : line[..end];
             output.AppendLine(text);
@@ -95,26 +84,27 @@ internal sealed class Guest : IDisposable
             yield break;
         }
 
+        string NextLine()
+        {
+            try { return _machine.ReadLine(ScriptLimit - Stopwatch.GetElapsedTime(start)) ?? throw Failure("the machine stopped"); }
+            catch (TimeoutException) { throw Failure($"no end after {ScriptLimit.TotalSeconds} s"); }
+        }
+
         Exception Failure(string what)
         {
             CutPower();
             return new InvalidOperationException(
                 $"in the guest: {what}\n{script}\n--- it printed\n{output}" +
-                $"--- kernel\n{File.ReadAllText(_folder["kernel.log"])}{_complaints.Result}");
+                $"--- kernel\n{File.ReadAllText(_folder["kernel.log"])}{_machine.Errors}");
         }
     }
 
     /// <summary>Stops the machine dead. What it had sent to its disks is there, what it had not is lost.</summary>
-    public void CutPower()
-    {
-        _machine.Kill();
-        _machine.WaitForExit();
-    }
+    public void CutPower() => _machine.Kill();
 
     /// <inheritdoc/>
     public void Dispose()
     {
-        CutPower();
         _machine.Dispose();
         _folder.Dispose();
     }
