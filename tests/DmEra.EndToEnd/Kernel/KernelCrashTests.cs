@@ -32,7 +32,7 @@ public sealed class KernelCrashTests
         done
         """;
 
-    [Theory, InlineData(5), InlineData(25), InlineData(80)]
+    [Theory, InlineData(5), InlineData(20), InlineData(50)]
     public void We_lose_nothing_that_the_kernel_acknowledged_before_the_power_cut(int writesBeforeTheCut)
     {
         using TempFolder folder = new();
