@@ -24,7 +24,6 @@ internal static class Oracle
         ["busybox"] = "busybox-static",
         ["cache_check"] = "thin-provisioning-tools",
         ["cmp"] = "diffutils",
-        ["cpio"] = "cpio",
         ["curl"] = "curl",
         ["dmsetup"] = "dmsetup",
         ["dpkg-deb"] = "dpkg",

@@ -23,7 +23,7 @@ internal sealed record Canary(string Name, string File, string Original, string 
                 + "                foreach (BlockRange blocks in group.Ranges) writeset.SetMarked(blocks);\n"),
         new(
             "does not wait for writes of the old era at a checkpoint",
-            "src/DmEra.Target/Mapping/EraTarget.cs",
+            "src/DmEra.Target/Mapping/EraTarget.Eras.cs",
             "        last?.Writes.WaitUntilNone();\n        return next.Era;",
             "        return next.Era;"),
         new(
