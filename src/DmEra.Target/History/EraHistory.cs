@@ -37,6 +37,9 @@ public sealed class EraHistory : IDisposable
         _release = release;
     }
 
+    /// <summary>Identifies the metadata through all its eras; null when that is not known, as the kernel blanks it.</summary>
+    public Guid? Lineage => _state.Lineage;
+
     /// <summary>The era that is open, or was archived last. Of a metadata snapshot: the era that was about to begin
     /// when it was taken, of which it holds nothing.</summary>
     public uint CurrentEra => _state.CurrentEra;
