@@ -13,8 +13,9 @@ public sealed partial class LayeringTests
         ["DmEra.Nbd"] = ["DmEra.Devices"],
         ["DmEra.Target"] = ["DmEra.PersistentData"],
         ["DmEra.Tools"] = ["DmEra.Target"],
+        ["DmEra.Backup"] = ["DmEra.Target"],
         ["DmEra.Control"] = ["DmEra.Nbd", "DmEra.Target"],
-        ["DmEra.Cli"] = ["DmEra.Control", "DmEra.Tools"],
+        ["DmEra.Cli"] = ["DmEra.Backup", "DmEra.Control", "DmEra.Tools"],
     };
 
     // Lowest first: a folder may use the ones before it.
@@ -22,6 +23,7 @@ public sealed partial class LayeringTests
     {
         ["DmEra.PersistentData"] = ["Blocks", "Transactions", "BTrees", "SpaceMaps", "Arrays", "Bitsets"],
         ["DmEra.Target"] = ["Threads", "Metadata", "History", "Mapping"],
+        ["DmEra.Backup"] = ["Stores", "Packs", "Maps", "Images", "Reading", "Sources", "Taking", "Restoring", "Upkeep"],
     };
 
     public static TheoryData<string> Projects => new(Repository.Files("src", "*.csproj"));

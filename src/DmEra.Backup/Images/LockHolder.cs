@@ -1,0 +1,59 @@
+using System.Globalization;
+
+namespace DmEra.Backup.Images;
+
+/// <summary>Who holds a lock on a repository.</summary>
+/// <param name="What">What it does, as in "era backup".</param>
+/// <param name="Host">The machine, for people.</param>
+/// <param name="Kernel">The kernel's boot and the namespace of process ids: where the next one means something.</param>
+/// <param name="Process">Process id.</param>
+/// <param name="Started">When the process started, in the kernel's ticks: ids are used again.</param>
+/// <param name="Since">When the lock was taken.</param>
+internal sealed record LockHolder(
+    string What, string Host, string Kernel, int Process, string Started, DateTimeOffset Since)
+{
+    /// <summary>This process.</summary>
+    public static LockHolder Me(string what, TimeProvider time) => new(
+        what,
+        Environment.MachineName,
+        ThisKernel(),
+        Environment.ProcessId,
+        StartOf(Environment.ProcessId) ?? "",
+        time.GetUtcNow());
+
+    /// <summary>True when it is certain that the process is no more.</summary>
+    public bool IsGone() =>
+        Kernel.Length > 0 && string.Equals(Kernel, ThisKernel(), StringComparison.Ordinal)
+        && !string.Equals(Started, StartOf(Process), StringComparison.Ordinal);
+
+    /// <inheritdoc/>
+    public override string ToString() =>
+        $"'{What}' (process {Process} on {Host}, since {Since.ToLocalTime().ToString("yyyy-MM-dd HH:mm", CultureInfo.InvariantCulture)})";
+
+    private static string ThisKernel()
+    {
+        try
+        {
+            string boot = File.ReadAllText("/proc/sys/kernel/random/boot_id").Trim();
+            return $"{boot} {new FileInfo("/proc/self/ns/pid").LinkTarget}";
+        }
+        catch (Exception fault) when (fault is IOException or UnauthorizedAccessException)
+        {
+            return "";      // without /proc nobody is ever certain
+        }
+    }
+
+    // Field 22 of proc_pid_stat(5), counted behind the name, which may hold blanks and brackets.
+    private static string? StartOf(int process)
+    {
+        try
+        {
+            string status = File.ReadAllText($"/proc/{process}/stat");
+            return status[(status.LastIndexOf(')') + 2)..].Split(' ')[19];
+        }
+        catch (Exception fault) when (fault is IOException or UnauthorizedAccessException)
+        {
+            return null;
+        }
+    }
+}

@@ -1,0 +1,150 @@
+using System.Globalization;
+using System.Text.Json;
+using DmEra.Backup.Maps;
+using DmEra.Backup.Packs;
+using DmEra.Backup.Stores;
+
+namespace DmEra.Backup.Images;
+
+/// <summary>
+/// The images of one device, in a store. Made of packs, which hold content and maps, and of one small document an
+/// image, which is written last: an image is there with all it needs, or not at all.
+/// </summary>
+public sealed class Repository : IDisposable
+{
+    private const string ImagePrefix = "images/";
+
+    private Repository(IObjectStore store, RepositoryKey? key)
+    {
+        Store = store;
+        Key = key;
+        Reader = new PackReader(store, key);
+    }
+
+    /// <summary>What the user calls it.</summary>
+    public string Address => Store.Address;
+
+    /// <summary>True when its content can be read with its key only.</summary>
+    public bool IsEncrypted => Key is not null;
+
+    internal IObjectStore Store { get; }
+
+    internal RepositoryKey? Key { get; }
+
+    internal PackReader Reader { get; }
+
+    /// <summary>True when there is a repository in the store.</summary>
+    /// <exception cref="RepositoryException">The store failed.</exception>
+    public static bool Exists(IObjectStore store) => RepositoryConfiguration.IsIn(store);
+
+    /// <summary>True when the repository in a store needs a secret.</summary>
+    /// <exception cref="RepositoryException">There is none, or the store failed.</exception>
+    public static bool IsEncryptedIn(IObjectStore store) => RepositoryConfiguration.Read(store).Encryption is not null;
+
+    /// <summary>Makes a repository in a store, encrypted if there is a secret.</summary>
+    /// <exception cref="RepositoryException">There is one already, or something else; or the store failed.</exception>
+    public static Repository Create(IObjectStore store, RepositorySecret? secret) =>
+        new(store, RepositoryConfiguration.Create(store, secret));
+
+    /// <summary>Opens the repository in a store, which is disposed of with it.</summary>
+    /// <exception cref="RepositoryException">There is none, or the secret does not fit, or the store failed.</exception>
+    public static Repository Open(IObjectStore store, RepositorySecret? secret) =>
+        new(store, RepositoryConfiguration.Unlock(store, secret));
+
+    /// <summary>The numbers of its images, ascending.</summary>
+    /// <exception cref="RepositoryException">The store failed.</exception>
+    public IReadOnlyList<uint> ImageNumbers()
+    {
+        List<uint> numbers = [];
+        foreach (StoredObject found in Store.List(ImagePrefix))
+        {
+            if (uint.TryParse(
+                found.Name.AsSpan(ImagePrefix.Length), NumberStyles.None, CultureInfo.InvariantCulture, out uint number)
+                && found.Name.Equals(NameOf(number), StringComparison.Ordinal))
+            {
+                numbers.Add(number);
+            }
+        }
+
+        numbers.Sort();
+        return numbers;
+    }
+
+    /// <summary>Reads what is known of an image.</summary>
+    /// <exception cref="ObjectMissingException">There is no such image.</exception>
+    /// <exception cref="ObjectDamagedException">Its document is damaged.</exception>
+    /// <exception cref="RepositoryException">The store failed.</exception>
+    public ImageManifest ReadImage(uint number)
+    {
+        string name = NameOf(number);
+        ImageManifest image = SealedDocument.ReadJson(Store, name, Key, BackupJson.Default.ImageManifest);
+        return image.Number == number
+            ? image
+            : throw new ObjectDamagedException(name, "it is the document of another image");
+    }
+
+    /// <summary>Bytes of everything in it.</summary>
+    /// <exception cref="RepositoryException">The store failed.</exception>
+    public long StoredBytes() => Store.List("").Sum(found => found.Length);
+
+    /// <summary>Finds an image by its number or label; null is the newest.</summary>
+    /// <exception cref="RepositoryException">There is none, or the store failed.</exception>
+    public ImageManifest FindImage(string? numberOrLabel)
+    {
+        IReadOnlyList<uint> numbers = ImageNumbers();
+        if (numbers.Count == 0) throw new RepositoryException($"{Address}: holds no image");
+        if (numberOrLabel is null) return ReadImage(numbers[^1]);
+        if (uint.TryParse(numberOrLabel, NumberStyles.None, CultureInfo.InvariantCulture, out uint number)
+            && numbers.Contains(number))
+        {
+            return ReadImage(number);
+        }
+
+        return numbers.Reverse().Select(ReadImage)
+            .FirstOrDefault(image => string.Equals(image.Label, numberOrLabel, StringComparison.Ordinal))
+            ?? throw new RepositoryException(
+                $"{Address}: has no image '{numberOrLabel}'; 'era backups {Address}' lists what there is");
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        Key?.Dispose();
+        Store.Dispose();
+    }
+
+    /// <summary>The number that the next image gets.</summary>
+    internal uint NextImageNumber() => ImageNumbers() is [.., uint newest] ? newest + 1 : 1;
+
+    internal static string NameOf(uint image) => $"{ImagePrefix}{image:D6}";
+
+    /// <summary>The map of an image.</summary>
+    internal ImageMap LoadMap(ImageManifest image)
+    {
+        RecordAddress address = default;
+        if (image.Map.Length > 0)
+        {
+            int hash = image.Map.IndexOf('#', StringComparison.Ordinal);
+            if (hash < 0 || !PackName.TryParse(image.Map[..hash], out PackName pack)
+                || !uint.TryParse(image.Map.AsSpan(hash + 1), NumberStyles.None, CultureInfo.InvariantCulture, out uint record))
+            {
+                throw new ObjectDamagedException(NameOf(image.Number), $"'{image.Map}' is no place for a map");
+            }
+
+            address = new RecordAddress(pack, record);
+        }
+
+        return ImageMap.Load(address, image.Device.SizeSectors, Reader);
+    }
+
+    /// <summary>Makes an image visible, or replaces its document.</summary>
+    internal void Publish(ImageManifest image)
+    {
+        byte[] body = JsonSerializer.SerializeToUtf8Bytes(image, BackupJson.Default.ImageManifest);
+        Store.Put(NameOf(image.Number), SealedDocument.Seal(NameOf(image.Number), body, Key));
+    }
+
+    /// <summary>How a manifest writes an address.</summary>
+    internal static string Describe(RecordAddress address) =>
+        address.IsEmpty ? "" : $"{address.Pack}#{address.Record.Value}";
+}

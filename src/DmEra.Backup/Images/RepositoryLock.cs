@@ -1,0 +1,178 @@
+using System.Text.Json;
+using DmEra.Backup.Stores;
+
+namespace DmEra.Backup.Images;
+
+/// <summary>What somebody wants to do with a repository.</summary>
+internal enum LockKind
+{
+    /// <summary>Read: shares with everybody but <see cref="Exclusive"/>.</summary>
+    Read,
+
+    /// <summary>Add an image: shares with readers.</summary>
+    Append,
+
+    /// <summary>Remove things: shares with nobody.</summary>
+    Exclusive,
+}
+
+/// <summary>
+/// A lock on a repository, made of nothing but objects, so that it works in any store: whoever wants it writes an
+/// object, then lists all of them, and takes its own back if another one is in the way. Of two that come at the
+/// same moment each sees the other, as each writes before it lists: then neither gets it. A lock is written again
+/// every minute; one that was not for ten, by the store's clock, or whose process is gone, does not count.
+/// </summary>
+internal sealed class RepositoryLock : IDisposable
+{
+    public const string Prefix = "locks/";
+
+    private static readonly TimeSpan Renewal = TimeSpan.FromMinutes(1);
+    private static readonly TimeSpan LongestSilence = TimeSpan.FromMinutes(10);
+
+    private readonly IObjectStore _store;
+    private readonly string _name;
+    private readonly byte[] _document;
+    private readonly ITimer _timer;
+    private readonly Lock _renewing = new();    // guards _isDisposed: a renewal must not bring back what was deleted
+    private bool _isDisposed;
+
+    private RepositoryLock(IObjectStore store, string name, byte[] document, TimeProvider time)
+    {
+        _store = store;
+        _name = name;
+        _document = document;
+        _timer = time.CreateTimer(static state => ((RepositoryLock)state!).Renew(), this, Renewal, Renewal);
+    }
+
+    /// <summary>Takes a lock.</summary>
+    /// <param name="store">The repository's.</param>
+    /// <param name="kind">What for.</param>
+    /// <param name="what">What for, for people: as in "era backup".</param>
+    /// <param name="time">For the renewals.</param>
+    /// <returns>null for a reader of a store that cannot be written to: nobody can remove things there either.</returns>
+    /// <exception cref="RepositoryException">Somebody else is in the way, or the store failed.</exception>
+    public static RepositoryLock? TryTake(IObjectStore store, LockKind kind, string what, TimeProvider time)
+    {
+        string name = $"{Prefix}{kind.ToString().ToLowerInvariant()}-{Guid.NewGuid():N}";
+        byte[] body = JsonSerializer.SerializeToUtf8Bytes(LockHolder.Me(what, time), BackupJson.Default.LockHolder);
+        byte[] document = SealedDocument.Seal(name, body, key: null);
+        try
+        {
+            store.Put(name, document);
+        }
+        catch (RepositoryException) when (kind == LockKind.Read)
+        {
+            return null;
+        }
+
+        try
+        {
+            ThrowIfBarred(store, kind, name);
+            return new RepositoryLock(store, name, document, time);
+        }
+        catch
+        {
+            store.Delete(name);
+            throw;
+        }
+    }
+
+    /// <summary>As <see cref="TryTake"/>, for those who write.</summary>
+    public static RepositoryLock Take(IObjectStore store, LockKind kind, string what, TimeProvider time) =>
+        TryTake(store, kind, what, time) ?? throw new RepositoryException($"{store.Address}: cannot be written to");
+
+    /// <summary>Makes sure, before something is made visible or removed, that nobody took this process for
+    /// dead.</summary>
+    /// <exception cref="RepositoryException">Somebody did.</exception>
+    public void ThrowIfLost()
+    {
+        if (!_store.List(_name).Any())
+        {
+            throw new RepositoryException(
+                $"{_store.Address}: the lock was taken away, as this program stood still for too long; run it again");
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        _timer.Dispose();
+        lock (_renewing)
+        {
+            if (_isDisposed) return;
+            _isDisposed = true;
+            try { _store.Delete(_name); }
+            catch (RepositoryException)
+            {
+                // It ages, and does not count any more when this process has ended.
+            }
+        }
+    }
+
+    private static void ThrowIfBarred(IObjectStore store, LockKind kind, string ownName)
+    {
+        List<StoredObject> locks = [.. store.List(Prefix)];
+        // Only the store's own clock is asked: those of two machines may differ.
+        DateTimeOffset now = locks.First(found => found.Name.Equals(ownName, StringComparison.Ordinal)).Written;
+        foreach (StoredObject found in locks)
+        {
+            if (found.Name.Equals(ownName, StringComparison.Ordinal) || !IsInTheWay(kind, found.Name)) continue;
+            LockHolder? holder = ReadHolder(store, found.Name, out bool isMissing);
+            if (isMissing) continue;
+            if (now - found.Written > LongestSilence || holder?.IsGone() == true)
+            {
+                store.Delete(found.Name);
+                continue;
+            }
+
+            throw new RepositoryException(
+                $"{store.Address}: in use by {holder?.ToString() ?? "another program"}; try again when that is done");
+        }
+    }
+
+    private static bool IsInTheWay(LockKind kind, string name)
+    {
+        string other = name[Prefix.Length..].Split('-')[0];
+        return kind switch
+        {
+            LockKind.Exclusive => true,
+            LockKind.Append => other is not "read",
+            _ => other is "exclusive",
+        };
+    }
+
+    private static LockHolder? ReadHolder(IObjectStore store, string name, out bool isMissing)
+    {
+        isMissing = false;
+        try
+        {
+            return SealedDocument.ReadJson(store, name, key: null, BackupJson.Default.LockHolder);
+        }
+        catch (ObjectMissingException)
+        {
+            isMissing = true;
+            return null;
+        }
+        catch (ObjectDamagedException)
+        {
+            return null;
+        }
+    }
+
+    private void Renew()
+    {
+        lock (_renewing)
+        {
+            if (_isDisposed) return;
+            try
+            {
+                // One that was taken away stays away: ThrowIfLost must find out.
+                if (_store.List(_name).Any()) _store.Put(_name, _document);
+            }
+            catch (Exception fault) when (fault is RepositoryException or OperationCanceledException)
+            {
+                // The next renewal may succeed; nine may fail.
+            }
+        }
+    }
+}

@@ -1,0 +1,75 @@
+using DmEra.Backup.Images;
+using DmEra.Backup.Sources;
+using DmEra.Devices;
+using DmEra.Target.History;
+using DmEra.Target.Mapping;
+
+namespace DmEra.Backup.Restoring;
+
+/// <summary>
+/// A device at rest that an image is written to, through its eras: whatever is written is recorded as of any other
+/// writer, so that the next backup takes it. Locked for as long as this is open.
+/// </summary>
+public sealed class TrackedTarget : ITrackedDevice
+{
+    private readonly EraTarget _target;
+    private readonly FileBlockDevice _origin;
+    private readonly EraHistory _history;
+
+    private TrackedTarget(DeviceIdentity device, EraTarget target, FileBlockDevice origin)
+    {
+        Device = device;
+        _target = target;
+        _origin = origin;
+        _history = target.OpenHistory();
+    }
+
+    /// <inheritdoc/>
+    public DeviceIdentity Device { get; }
+
+    /// <inheritdoc/>
+    public uint CurrentEra => _target.Status.CurrentEra;
+
+    /// <inheritdoc/>
+    public IBlockDevice Origin => _origin;
+
+    /// <summary>Opens the two halves of a device, and changes nothing.</summary>
+    /// <exception cref="IOException">One is missing or in use.</exception>
+    /// <exception cref="EraTargetException">They do not fit, or the metadata is damaged.</exception>
+    public static TrackedTarget Open(string metadataPath, string originPath)
+    {
+        DeviceIdentity device;
+        using (StoppedDevice atRest = StoppedDevice.Open(metadataPath, originPath)) device = atRest.Device;
+        EraTable table = new(0, device.SizeSectors, metadataPath, originPath, device.BlockSizeSectors);
+        EraTarget target = EraTarget.Create(table, new EraTargetOptions());
+        try
+        {
+            return new TrackedTarget(device, target, FileBlockDevice.OpenShared(originPath));
+        }
+        catch
+        {
+            target.Dispose();
+            throw;
+        }
+    }
+
+    /// <inheritdoc/>
+    /// <remarks>As of when it was opened.</remarks>
+    public IEnumerable<BlockRange> WrittenSince(uint era) => _history.WrittenSince(era);
+
+    /// <summary>Starts an era and lets writes in.</summary>
+    /// <exception cref="EraTargetException">The metadata failed.</exception>
+    public IBlockDevice Begin()
+    {
+        _target.Resume();
+        return _target.Device;
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        _history.Dispose();
+        _origin.Dispose();
+        _target.Dispose();
+    }
+}

@@ -1,0 +1,46 @@
+using DmEra.Backup.Images;
+using DmEra.Backup.Maps;
+using DmEra.Devices;
+using DmEra.Target.History;
+
+namespace DmEra.Backup.Sources;
+
+/// <summary>Takes ranges of a device into the image that is being made, in place of what it took before.</summary>
+/// <param name="device">Where to read.</param>
+/// <param name="ranges">What, ascending.</param>
+public delegate void TakePass(IBlockDevice device, IEnumerable<SectorRange> ranges);
+
+/// <summary>A device whose writes are recorded in eras. One thread at a time.</summary>
+public interface ITrackedDevice : IDisposable
+{
+    /// <summary>The device.</summary>
+    DeviceIdentity Device { get; }
+
+    /// <summary>The era that is open, or was archived last.</summary>
+    uint CurrentEra { get; }
+
+    /// <summary>The content of the device as it is now.</summary>
+    IBlockDevice Origin { get; }
+
+    /// <summary>The blocks that were written in an era or later, ascending.</summary>
+    /// <exception cref="IOException">The metadata cannot be read.</exception>
+    IEnumerable<BlockRange> WrittenSince(uint era);
+}
+
+/// <summary>A device as something to take images of.</summary>
+public interface IBackupSource : ITrackedDevice
+{
+    /// <summary>What should be known of this source, for people: one line each, no capital, no full stop.</summary>
+    IReadOnlyList<string> Remarks { get; }
+
+    /// <summary>Takes the device at one moment, in one or more passes.</summary>
+    /// <param name="plan">What the first pass must take.</param>
+    /// <param name="pass">Takes.</param>
+    /// <exception cref="IOException">The device or its metadata cannot be read.</exception>
+    TakenPoint Take(TakePlan plan, TakePass pass);
+}
+
+/// <summary>The moment that an image is of.</summary>
+/// <param name="LastEra">The last era whose writes are all in it; later writes are in later eras.</param>
+/// <param name="Consistency">How far it is one moment.</param>
+public sealed record TakenPoint(uint LastEra, ImageConsistency Consistency);

@@ -1,0 +1,114 @@
+using System.Collections.Concurrent;
+using DmEra.Backup.Images;
+using DmEra.Backup.Packs;
+using DmEra.Backup.Stores;
+
+namespace DmEra.Backup.Upkeep;
+
+/// <summary>Something wrong with a repository.</summary>
+/// <param name="Name">The object.</param>
+/// <param name="Cause">What is wrong with it.</param>
+/// <param name="Images">The images that cannot be restored in full because of it.</param>
+/// <param name="Bytes">How much of the device it had for them; what several images share counts once.</param>
+public sealed record RepositoryDamage(string Name, string Cause, IReadOnlyList<uint> Images, long Bytes);
+
+/// <summary>What a verification found.</summary>
+/// <param name="Images">Images looked at.</param>
+/// <param name="Packs">Packs read.</param>
+/// <param name="Bytes">Bytes of them.</param>
+/// <param name="Damage">What is wrong; empty when all is well.</param>
+public sealed record VerifyReport(int Images, int Packs, long Bytes, IReadOnlyList<RepositoryDamage> Damage);
+
+/// <summary>
+/// Reads a whole repository. Every byte of every object is checked, of those that no image leads to as well; every
+/// record is restored and compared with the checksum of its content; and it is made sure that for every sector of
+/// every image there is a record.
+/// </summary>
+public sealed class Verify
+{
+    private const int MaxThreads = 4;       // each has a pack in memory
+
+    private readonly Repository _repository;
+    private readonly IProgress<long>? _progress;
+    private readonly CancellationToken _stop;
+    private readonly ConcurrentDictionary<string, PackFault> _faults = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, Blame> _blames = new(StringComparer.Ordinal);
+    private int _packs;
+    private long _bytes;
+
+    private Verify(Repository repository, IProgress<long>? progress, CancellationToken stop)
+    {
+        _repository = repository;
+        _progress = progress;
+        _stop = stop;
+    }
+
+    /// <summary>Verifies a repository.</summary>
+    /// <param name="repository">The repository.</param>
+    /// <param name="progress">Told how many bytes of packs were read.</param>
+    /// <param name="time">For the lock that keeps others from removing things meanwhile.</param>
+    /// <param name="stop">Ends it.</param>
+    /// <exception cref="RepositoryException">The store failed.</exception>
+    /// <exception cref="OperationCanceledException">It was told to stop.</exception>
+    public static VerifyReport Run(
+        Repository repository, IProgress<long>? progress, TimeProvider time, CancellationToken stop)
+    {
+        using RepositoryLock? reading = RepositoryLock.TryTake(repository.Store, LockKind.Read, "era verify", time);
+        Verify verify = new(repository, progress, stop);
+        IReadOnlyList<uint> images = repository.ImageNumbers();
+        verify.ReadPacks();
+        verify.FindStrays(images);
+        new ImageCheck(repository, verify._faults, verify.Note).Check(images, stop);
+        foreach ((string name, PackFault fault) in verify._faults) verify.Note(name, fault.Cause, null, 0);
+        return new VerifyReport(
+            images.Count, verify._packs, verify._bytes,
+            [.. verify._blames.OrderBy(blame => blame.Key, StringComparer.Ordinal)
+                .Select(blame => new RepositoryDamage(
+                    blame.Key, blame.Value.Cause, [.. blame.Value.Images], blame.Value.Bytes))]);
+    }
+
+    private void ReadPacks()
+    {
+        int threads = Math.Clamp(Environment.ProcessorCount, _repository.Store.Parallelism, MaxThreads);
+        ParallelWork<StoredObject>.Run(_repository.Store.List(PackName.Prefix), threads, NewWorker, _stop);
+    }
+
+    private Action<StoredObject> NewWorker()
+    {
+        PackCheck check = new(_repository.Store, _repository.Key);
+        return found =>
+        {
+            if (check.Find(found) is { } fault) _faults[found.Name] = fault;
+            Interlocked.Increment(ref _packs);
+            _progress?.Report(Interlocked.Add(ref _bytes, found.Length));
+        };
+    }
+
+    // A name with a flipped bit hides an object as well as flipped content does.
+    private void FindStrays(IReadOnlyList<uint> images)
+    {
+        HashSet<string> expected = [RepositoryConfiguration.Name, .. images.Select(Repository.NameOf)];
+        string[] elsewhere = [PackName.Prefix, RepositoryLock.Prefix, FolderStore.TemporaryPrefix];
+        foreach (StoredObject found in _repository.Store.List(""))
+        {
+            if (!expected.Contains(found.Name) && !elsewhere.Any(prefix => found.Name.StartsWith(prefix, StringComparison.Ordinal)))
+                Note(found.Name, "it is not part of a repository", null, 0);
+        }
+    }
+
+    private void Note(string name, string cause, uint? image, long bytes)
+    {
+        if (!_blames.TryGetValue(name, out Blame? blame)) _blames.Add(name, blame = new Blame(cause));
+        if (image is not null) blame.Images.Add(image.Value);
+        blame.Bytes += bytes;
+    }
+
+    private sealed class Blame(string cause)
+    {
+        public string Cause { get; } = cause;
+
+        public SortedSet<uint> Images { get; } = [];
+
+        public long Bytes { get; set; }
+    }
+}

@@ -1,0 +1,148 @@
+using System.Text.Json;
+using DmEra.Backup.Images;
+using DmEra.Backup.Stores;
+
+namespace DmEra.Tests.Backup.Images;
+
+public sealed class RepositoryLockTests
+{
+    private readonly MemoryStore _store = new();
+
+    [Theory]
+    [InlineData("Append", "Append")]
+    [InlineData("Append", "Exclusive")]
+    [InlineData("Exclusive", "Append")]
+    [InlineData("Exclusive", "Read")]
+    [InlineData("Read", "Exclusive")]
+    [InlineData("Exclusive", "Exclusive")]
+    public void Those_that_disturb_each_other_exclude_each_other(string held, string wanted)
+    {
+        using RepositoryLock first = Take(Kind(held), "era backup");
+
+        RepositoryException fault = Assert.Throws<RepositoryException>(() => Take(Kind(wanted)));
+
+        Assert.Contains("in use by 'era backup' (process", fault.Message, StringComparison.Ordinal);
+        Assert.Single(_store.Content);      // the one refused leaves nothing behind
+    }
+
+    [Theory]
+    [InlineData("Append", "Read")]
+    [InlineData("Read", "Append")]
+    [InlineData("Read", "Read")]
+    public void Those_that_do_not_disturb_each_other_share(string held, string wanted)
+    {
+        using RepositoryLock first = Take(Kind(held));
+        using RepositoryLock second = Take(Kind(wanted));
+    }
+
+    [Fact]
+    public void A_lock_that_is_let_go_is_free()
+    {
+        Take(LockKind.Exclusive).Dispose();
+
+        Assert.Empty(_store.Content);
+        Take(LockKind.Exclusive).Dispose();
+    }
+
+    [Fact]
+    public void Of_two_that_come_at_the_same_moment_at_most_one_gets_it()
+    {
+        // Both write before either of them lists.
+        using Barrier written = new(2);
+        int lists = 0;
+        _store.Before = (verb, _) =>
+        {
+            if (verb is "list" && Interlocked.Increment(ref lists) <= 2 && !written.SignalAndWait(TimeSpan.FromSeconds(30)))
+                throw new TimeoutException();
+        };
+        int taken = 0;
+        Thread[] threads = [.. Enumerable.Range(0, 2).Select(_ => new Thread(() =>
+        {
+            try
+            {
+                Take(LockKind.Append);
+                Interlocked.Increment(ref taken);
+            }
+            catch (RepositoryException)
+            {
+                // The other one was there.
+            }
+        }))];
+        foreach (Thread thread in threads) thread.Start();
+        foreach (Thread thread in threads) Assert.True(thread.Join(TimeSpan.FromSeconds(60)));
+
+        Assert.True(taken <= 1, $"{taken} hold it");
+    }
+
+    [Fact]
+    public void A_lock_of_a_process_that_is_gone_does_not_count()
+    {
+        Leave(LockHolder.Me("era backup", TimeProvider.System) with { Process = int.MaxValue });
+
+        using RepositoryLock taken = Take(LockKind.Exclusive);
+
+        Assert.Single(_store.Content);
+    }
+
+    [Fact]
+    public void A_process_with_the_same_number_is_another_one()
+    {
+        Leave(LockHolder.Me("era backup", TimeProvider.System) with { Started = "1" });
+
+        using RepositoryLock taken = Take(LockKind.Append);
+    }
+
+    [Fact]
+    public void Of_a_process_on_another_machine_nothing_is_known()
+    {
+        Leave(LockHolder.Me("era backup", TimeProvider.System) with { Process = int.MaxValue, Kernel = "another" });
+
+        Assert.Throws<RepositoryException>(() => Take(LockKind.Append));
+    }
+
+    [Fact]
+    public void A_lock_that_was_not_renewed_for_ten_minutes_does_not_count()
+    {
+        Leave(LockHolder.Me("era backup", TimeProvider.System) with { Kernel = "another" });
+        _store.Now += TimeSpan.FromMinutes(9);
+        Assert.Throws<RepositoryException>(() => Take(LockKind.Append));
+        _store.Now += TimeSpan.FromMinutes(2);
+
+        using RepositoryLock taken = Take(LockKind.Append);
+    }
+
+    [Fact]
+    public void Whoever_was_taken_for_dead_finds_out()
+    {
+        using RepositoryLock first = Take(LockKind.Append);
+        first.ThrowIfLost();
+
+        _store.Delete(_store.Content.Keys.Single());
+
+        Assert.Throws<RepositoryException>(first.ThrowIfLost);
+    }
+
+    [Fact]
+    public void A_reader_of_a_store_that_cannot_be_written_to_needs_no_lock()
+    {
+        _store.Before = (verb, _) =>
+        {
+            if (verb is "put") throw new RepositoryException("read-only");
+        };
+
+        Assert.Null(RepositoryLock.TryTake(_store, LockKind.Read, "era verify", TimeProvider.System));
+        Assert.Throws<RepositoryException>(() => Take(LockKind.Append));
+    }
+
+    private static LockKind Kind(string name) => Enum.Parse<LockKind>(name);
+
+    private RepositoryLock Take(LockKind kind, string what = "test") =>
+        RepositoryLock.Take(_store, kind, what, TimeProvider.System);
+
+    private void Leave(LockHolder holder)
+    {
+        string name = $"{RepositoryLock.Prefix}append-0";
+        byte[] body = JsonSerializer.SerializeToUtf8Bytes(holder, BackupJson.Default.LockHolder);
+        _store.Put(name, SealedDocument.Seal(name, body, key: null));
+    }
+}
