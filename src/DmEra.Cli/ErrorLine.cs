@@ -18,8 +18,9 @@ internal static class ErrorLine
     }
 
     /// <summary>The line for a fault that ended a command.</summary>
-    public static string For(Exception fault) => OneLine(IsExpected(fault)
-        ? $"era: {fault.Message}"
+    public static string For(Exception fault) => OneLine(
+        IsExpected(fault) ? $"era: {fault.Message}"
+        : fault is OperationCanceledException ? "era: interrupted"
         : $"era: internal error, please report it: {fault.GetType().Name}: {fault.Message}");
 
     private static string Message(ParseResult parse) =>

@@ -47,6 +47,12 @@ internal static class Program
             RestoreCommand.Create(),
             RepairCommand.Create(),
             InvalidateCommand.Create(),
+            BackupCommand.Create(),
+            BackupsCommand.Create(),
+            RestoreImageCommand.Create(),
+            VerifyCommand.Create(),
+            PruneCommand.Create(),
+            ExportCommand.Create(),
         };
         root.Directives.Clear();
         root.Options.Clear();

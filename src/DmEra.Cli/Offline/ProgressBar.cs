@@ -10,7 +10,7 @@ internal sealed class ProgressBar : IDisposable
 
     private readonly Lock _lock = new();        // guards the terminal's line and _isOver
     private readonly TextWriter _terminal;
-    private readonly Func<double> _fraction;
+    private readonly Func<string> _line;
     private readonly Timer _timer;
     private bool _isShown;
     private bool _isOver;
@@ -19,9 +19,17 @@ internal sealed class ProgressBar : IDisposable
     /// <param name="terminal">Where to draw.</param>
     /// <param name="fraction">Tells how much is done, from 0 to 1.</param>
     public ProgressBar(TextWriter terminal, Func<double> fraction)
+        : this(terminal, () => Render(fraction()))
+    {
+    }
+
+    /// <summary>Begins to watch.</summary>
+    /// <param name="terminal">Where to draw.</param>
+    /// <param name="line">Tells what to draw.</param>
+    public ProgressBar(TextWriter terminal, Func<string> line)
     {
         _terminal = terminal;
-        _fraction = fraction;
+        _line = line;
         _timer = new Timer(_ => Draw(), null, Delay, Period);
     }
 
@@ -51,7 +59,7 @@ internal sealed class ProgressBar : IDisposable
         {
             if (_isOver) return;
             _isShown = true;
-            _terminal.Write($"\r{Render(_fraction())}");
+            _terminal.Write($"\r{_line()}\e[K");
         }
     }
 }

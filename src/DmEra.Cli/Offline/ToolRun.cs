@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.Runtime.InteropServices;
 using DmEra.Devices;
 
 namespace DmEra.Cli.Offline;
@@ -10,8 +9,7 @@ namespace DmEra.Cli.Offline;
 /// </summary>
 internal sealed class ToolRun : IDisposable
 {
-    private readonly CancellationTokenSource _stop = new();
-    private readonly PosixSignalRegistration[] _signals;
+    private readonly StopToken _stop = new();
     private readonly ProgressBar? _bar;
     private long _bytesRead;
     private long _bytesExpected = long.MaxValue;
@@ -21,11 +19,6 @@ internal sealed class ToolRun : IDisposable
     /// <param name="showProgress">False when no bar is wanted, even on a terminal.</param>
     public ToolRun(ParseResult parse, bool showProgress)
     {
-        _signals =
-        [
-            .. new[] { PosixSignal.SIGINT, PosixSignal.SIGTERM, PosixSignal.SIGHUP }
-                .Select(signal => PosixSignalRegistration.Create(signal, Stop)),
-        ];
         if (showProgress && !Console.IsErrorRedirected)
             _bar = new ProgressBar(parse.InvocationConfiguration.Error, () => (double)BytesRead / _bytesExpected);
     }
@@ -49,16 +42,12 @@ internal sealed class ToolRun : IDisposable
     }
 
     /// <summary>Does the work.</summary>
-    /// <exception cref="CommandException">It was stopped.</exception>
+    /// <exception cref="OperationCanceledException">It was stopped.</exception>
     public T Do<T>(Func<T> work)
     {
         try
         {
             return work();
-        }
-        catch (OperationCanceledException)
-        {
-            throw new CommandException("interrupted");
         }
         finally
         {
@@ -70,15 +59,7 @@ internal sealed class ToolRun : IDisposable
     public void Dispose()
     {
         _bar?.Dispose();
-        foreach (PosixSignalRegistration signal in _signals) signal.Dispose();
         _stop.Dispose();
-    }
-
-    private void Stop(PosixSignalContext context)
-    {
-        if (_stop.IsCancellationRequested) return;      // a second signal ends the process
-        context.Cancel = true;
-        _stop.Cancel();
     }
 
     private void OnRead(int bytes)

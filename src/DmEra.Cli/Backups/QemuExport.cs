@@ -1,0 +1,73 @@
+using System.ComponentModel;
+using System.Diagnostics;
+using System.Net.Sockets;
+using DmEra.Backup.Images;
+using DmEra.Backup.Reading;
+using DmEra.Devices;
+using DmEra.Nbd;
+
+namespace DmEra.Cli.Backups;
+
+/// <summary>Has qemu-img make a disk image of its own format: it reads the image over NBD, straight from the
+/// repository.</summary>
+internal static class QemuExport
+{
+    private const string Program = "qemu-img";
+    private const string ExportName = "image";
+
+    /// <summary>Makes a qcow2 image.</summary>
+    /// <exception cref="CommandException">qemu-img is missing, or failed.</exception>
+    public static void Run(Repository repository, ImageManifest image, string path, bool showProgress, CancellationToken stop)
+    {
+        if (Path.Exists(path)) throw new CommandException($"{path}: there already");
+        string partial = $"{path}.partial";
+        string folder = Directory.CreateTempSubdirectory("era-export-").FullName;
+        try
+        {
+            string socket = Path.Combine(folder, "nbd");
+            using ImageDevice device = ImageDevice.Open(repository, image, "era export", TimeProvider.System);
+            NbdExport export = new(ExportName, device, new BlockStatusCatalog([device])) { IsReadOnly = true };
+            using NbdServer server = new([export], new NbdServerOptions());
+            server.Listen(new UnixDomainSocketEndPoint(socket));
+            Convert($"nbd+unix:///{ExportName}?socket={Uri.EscapeDataString(socket)}", partial, showProgress, stop);
+            using (FileBlockDevice written = FileBlockDevice.Open(partial)) written.Flush();
+            File.Move(partial, path, overwrite: false);
+            DurableFile.FlushFolder(Path.GetDirectoryName(Path.GetFullPath(path))!);
+        }
+        finally
+        {
+            File.Delete(partial);
+            Directory.Delete(folder, recursive: true);
+        }
+    }
+
+    private static void Convert(string uri, string path, bool showProgress, CancellationToken stop)
+    {
+        List<string> arguments = ["convert", "-f", "raw", "-O", "qcow2", "-W"];
+        if (showProgress) arguments.Add("-p");
+        using Process process = Start([.. arguments, uri, path], showProgress);
+        // The first line says what went wrong.
+        Task<string?> complaint = process.StandardError.ReadLineAsync(CancellationToken.None).AsTask();
+        using CancellationTokenRegistration end = stop.Register(process.Kill);
+        process.WaitForExit();
+        stop.ThrowIfCancellationRequested();
+        if (process.ExitCode != 0) throw new CommandException($"{path}: {complaint.Result ?? $"{Program} failed"}");
+    }
+
+    private static Process Start(List<string> arguments, bool showProgress)
+    {
+        ProcessStartInfo start = new(Program, arguments)
+        {
+            RedirectStandardError = true,
+            RedirectStandardOutput = !showProgress,
+        };
+        try
+        {
+            return Process.Start(start)!;
+        }
+        catch (Win32Exception)
+        {
+            throw new CommandException($"{Program} is missing; install qemu-utils, or export to a raw image");
+        }
+    }
+}

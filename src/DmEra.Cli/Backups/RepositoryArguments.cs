@@ -1,0 +1,73 @@
+using System.CommandLine;
+using DmEra.Backup.Images;
+using DmEra.Backup.Stores;
+
+namespace DmEra.Cli.Backups;
+
+/// <summary>Where a repository is and what unlocks it, as all commands ask for it.</summary>
+internal sealed class RepositoryArguments
+{
+    private const string PassphraseVariable = "ERA_PASSPHRASE";
+
+    private readonly Option<string?> _keyFile = CommonArguments.Text(
+        "--key-file", "FILE", "unlock an encrypted repository with this file");
+
+    private readonly Option<string?> _passphraseFile = CommonArguments.Text(
+        "--passphrase-file", "FILE", "unlock it with the first line of this file [default: $ERA_PASSPHRASE]");
+
+    /// <summary>The repository as an operand.</summary>
+    public Argument<string> Operand { get; } = CommonArguments.Operand(
+        "REPO", "folder, s3://BUCKET/PREFIX or s3+https://HOST/BUCKET/PREFIX");
+
+    /// <summary>Adds the options that unlock it.</summary>
+    public void AddTo(Command command)
+    {
+        command.Add(_keyFile);
+        command.Add(_passphraseFile);
+    }
+
+    /// <summary>Opens the repository that the operand names.</summary>
+    public Repository Open(ParseResult parse, CancellationToken stop) =>
+        Open(parse, parse.GetRequiredValue(Operand), stop);
+
+    /// <summary>Opens a repository.</summary>
+    public Repository Open(ParseResult parse, string address, CancellationToken stop)
+    {
+        IObjectStore store = RepositoryAddress.Open(address, stop);
+        return Guard(store, () => Repository.Open(store, Secret(parse, Repository.IsEncryptedIn(store))));
+    }
+
+    /// <summary>Opens a repository, or makes it if there is none: encrypted if a secret is given.</summary>
+    public Repository OpenOrCreate(ParseResult parse, string address, CancellationToken stop)
+    {
+        IObjectStore store = RepositoryAddress.Open(address, stop);
+        return Guard(store, () => Repository.Exists(store)
+            ? Repository.Open(store, Secret(parse, Repository.IsEncryptedIn(store)))
+            : Repository.Create(store, Secret(parse, isOfUse: true)));
+    }
+
+    private static Repository Guard(IObjectStore store, Func<Repository> open)
+    {
+        try { return open(); }
+        catch
+        {
+            store.Dispose();
+            throw;
+        }
+    }
+
+    // What the environment holds is for all repositories; what the command line says is for this one.
+    private RepositorySecret? Secret(ParseResult parse, bool isOfUse)
+    {
+        string? keyFile = parse.GetValue(_keyFile);
+        string? passphraseFile = parse.GetValue(_passphraseFile);
+        if (keyFile is not null && passphraseFile is not null)
+            throw new CommandException("give --key-file or --passphrase-file, not both", ExitCode.Usage);
+        if (keyFile is not null) return RepositorySecret.FromKeyFile(keyFile);
+        if (passphraseFile is not null)
+            return RepositorySecret.FromPassphrase(File.ReadLines(passphraseFile).FirstOrDefault() ?? "");
+        return isOfUse && Environment.GetEnvironmentVariable(PassphraseVariable) is { Length: > 0 } passphrase
+            ? RepositorySecret.FromPassphrase(passphrase)
+            : null;
+    }
+}

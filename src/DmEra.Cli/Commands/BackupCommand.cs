@@ -1,0 +1,103 @@
+using System.CommandLine;
+using DmEra.Backup.Images;
+using DmEra.Backup.Sources;
+using DmEra.Backup.Stores;
+using DmEra.Backup.Taking;
+using DmEra.Cli.Backups;
+using DmEra.Cli.Offline;
+
+namespace DmEra.Cli.Commands;
+
+/// <summary><c>era backup</c>: takes an image of a device into a repository.</summary>
+internal sealed class BackupCommand
+{
+    private readonly Argument<string> _device = CommonArguments.Operand(
+        "ORIGIN", "disk image or block device whose metadata is at rest");
+
+    private readonly Option<string?> _to = CommonArguments.Text("--to", "REPO",
+        "where images are kept: a folder, s3://BUCKET/PREFIX or s3+https://HOST/BUCKET/PREFIX; made if it is missing");
+
+    private readonly Option<string?> _metadata = CommonArguments.Text(
+        "--metadata", "PATH", "where the eras are kept [default: ORIGIN.era]");
+
+    private readonly Option<bool> _full = CommonArguments.Flag("--full", "read the whole device, and begin a new chain");
+
+    private readonly Option<string?> _label = CommonArguments.Text("--label", "TEXT", "what to call the image");
+
+    private readonly Option<bool> _estimate = CommonArguments.Flag(
+        "--estimate", "tell what would be read and how long it may take, and do nothing");
+
+    private readonly Option<bool> _json = CommonArguments.Json();
+    private readonly Option<bool> _quiet = CommonArguments.Quiet();
+    private readonly RepositoryArguments _repository = new();
+
+    public static Command Create() => new BackupCommand().Build();
+
+    private EraCommand Build()
+    {
+        _to.Required = true;
+        EraCommand command = new(
+            "backup",
+            "Take an image of a device: in full the first time, then what was written since the last one.",
+            "era backup disk.img --to /backups/disk",
+            "era backup disk.img --to s3://backups/disk --key-file disk.key",
+            "era backup disk.img --to /backups/disk --estimate")
+        {
+            _device,
+            _to,
+            _metadata,
+            _full,
+            _label,
+            _estimate,
+            _json,
+            _quiet,
+        };
+        _repository.AddTo(command);
+        command.SetAction(Run);
+        return command;
+    }
+
+    private int Run(ParseResult parse)
+    {
+        using StopToken stop = new();
+        string origin = parse.GetRequiredValue(_device);
+        string metadata = parse.GetValue(_metadata) ?? $"{origin}.era";
+        return MetadataFile.Use(metadata, () =>
+        {
+            using StoppedDevice source = StoppedDevice.Open(metadata, origin);
+            return parse.GetValue(_estimate) ? Estimate(parse, source, stop.Token) : Take(parse, source, stop.Token);
+        });
+    }
+
+    private int Estimate(ParseResult parse, IBackupSource source, CancellationToken stop)
+    {
+        string address = parse.GetRequiredValue(_to)!;
+        using IObjectStore store = RepositoryAddress.Open(address, stop);
+        using Repository? repository = Repository.Exists(store) ? _repository.Open(parse, address, stop) : null;
+        BackupEstimate estimate = BackupRun.Estimate(repository, source, Kind(parse));
+        if (parse.GetValue(_json)) parse.Output().WriteLine(BackupReports.ToJson(estimate));
+        else BackupReports.Write(parse.Output(), estimate);
+        return ExitCode.Done;
+    }
+
+    private int Take(ParseResult parse, IBackupSource source, CancellationToken stop)
+    {
+        TextWriter error = parse.InvocationConfiguration.Error;
+        using Repository repository = _repository.OpenOrCreate(parse, parse.GetRequiredValue(_to)!, stop);
+        bool isShown = ByteProgress.IsShown(parse.GetValue(_quiet), error);
+        long total = !isShown ? 0 : BackupRun.Estimate(repository, source, Kind(parse)).Bytes;
+        BackupReport report;
+        using (ByteProgress progress = new(isShown ? error : null, total, TimeProvider.System))
+        {
+            report = BackupRun.Take(
+                repository, source, Kind(parse), parse.GetValue(_label), progress, TimeProvider.System, stop);
+        }
+
+        foreach (string remark in report.Remarks) error.WriteLine($"era: {remark}");
+        if (parse.GetValue(_json)) parse.Output().WriteLine(BackupReports.ToJson(report.Image));
+        else BackupReports.Write(parse.Output(), report);
+        return ExitCode.Done;
+    }
+
+    private BackupKind Kind(ParseResult parse) => parse.GetValue(_full) ? BackupKind.Full : BackupKind.Incremental;
+}
