@@ -109,11 +109,9 @@ public sealed class ControlClient : IDisposable
         if (response.IsSuccessStatusCode) return response;
         using (response)
         {
-            ErrorReply? reply = response.Content.Headers.ContentType?.MediaType is "application/json"
-                ? await response.Content.ReadFromJsonAsync(ControlJson.Context.ErrorReply, cancellation)
-                : null;
-            throw new ControlException(
-                reply?.Error ?? $"{_socketPath}: HTTP status {(int)response.StatusCode}; is this a control socket?");
+            throw new ControlException(response.Content.Headers.ContentType?.MediaType is "application/json"
+                ? (await ReadAsync(response, ControlJson.Context.ErrorReply, cancellation)).Error
+                : $"{_socketPath}: HTTP status {(int)response.StatusCode}; is this a control socket?");
         }
     }
 

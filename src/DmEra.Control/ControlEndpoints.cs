@@ -16,10 +16,14 @@ internal static class ControlEndpoints
 {
     private const string Root = "/v1/device";
 
-    public static void Map(WebApplication application, ServedDevice device)
+    /// <summary>Adds the resources of a device to a server.</summary>
+    /// <param name="application">The server.</param>
+    /// <param name="device">The device.</param>
+    /// <param name="log">Is told, a line each, of faults that cannot be answered any more.</param>
+    public static void Map(WebApplication application, ServedDevice device, Action<string> log)
     {
         EraTarget target = device.Target;
-        application.Use(AnswerFaults);
+        application.Use((context, next) => AnswerFaults(context, next, log));
         application.MapGet(Root, context => ReplyAsync(context, device.Describe(), ControlJson.Context.DeviceDescription));
         application.MapGet($"{Root}/changed", context => SendChanges(context, target));
         application.MapPost($"{Root}/checkpoint", context =>
@@ -41,7 +45,7 @@ internal static class ControlEndpoints
         application.MapPost($"{Root}/stop", context => Stop(context, device));
     }
 
-    private static async Task AnswerFaults(HttpContext context, RequestDelegate next)
+    private static async Task AnswerFaults(HttpContext context, RequestDelegate next, Action<string> log)
     {
         try
         {
@@ -50,11 +54,13 @@ internal static class ControlEndpoints
         catch (Exception fault) when (!context.Response.HasStarted)
         {
             context.Response.StatusCode = StatusOf(fault);
-            await ReplyAsync(context, new ErrorReply(fault.Message), ControlJson.Context.ErrorReply);
+            await ReplyAsync(context, new ErrorReply(fault.Message.ReplaceLineEndings(" ")), ControlJson.Context.ErrorReply);
         }
-        catch (Exception)
+        catch (Exception fault)
         {
             // Half a list of changes must not look like a whole one.
+            if (!context.RequestAborted.IsCancellationRequested)
+                log($"{context.Request.Path}{context.Request.QueryString}: broken off: {fault.Message}");
             context.Abort();
         }
     }

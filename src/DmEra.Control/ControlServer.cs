@@ -20,7 +20,9 @@ public sealed class ControlServer : IAsyncDisposable
     /// <summary>Serves requests that come in at a socket.</summary>
     /// <param name="device">What they are about.</param>
     /// <param name="listener">Where they come in.</param>
-    public static async Task<ControlServer> StartAsync(ServedDevice device, UnixListener listener)
+    /// <param name="log">Is told, a line each, of faults that cannot be answered.</param>
+    public static async Task<ControlServer> StartAsync(
+        ServedDevice device, UnixListener listener, Action<string> log)
     {
         // Empty: neither settings files of the current folder, nor the environment, nor signal handlers.
         WebApplicationBuilder builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
@@ -35,7 +37,7 @@ public sealed class ControlServer : IAsyncDisposable
             kestrel.ListenUnixSocket(listener.Path, endpoint => endpoint.Protocols = HttpProtocols.Http1);
         });
         WebApplication application = builder.Build();
-        ControlEndpoints.Map(application, device);
+        ControlEndpoints.Map(application, device, log);
         await application.StartAsync();
         return new ControlServer(application);
     }

@@ -28,7 +28,7 @@ internal sealed class ServeSession(ServeRequest request, TextWriter output, Text
         files.Keep();
 
         ServedDevice device = new(request.Name, target, server, uris, control);
-        await using ControlServer controlServer = await ControlServer.StartAsync(device, control);
+        await using ControlServer controlServer = await ControlServer.StartAsync(device, control, Log);
         Announce(uris);
         if (await Task.WhenAny(device.Stopped, signals.Requested) == signals.Requested) device.Stop();
         if (await device.Stopped is not string fault) return ExitCode.Done;

@@ -1,6 +1,7 @@
+using System.Collections.Concurrent;
 using DmEra.Control;
-using DmEra.Nbd;
 using DmEra.Devices;
+using DmEra.Nbd;
 using DmEra.Target.Mapping;
 
 namespace DmEra.Tests.Control;
@@ -10,6 +11,8 @@ internal sealed class ServedDisk : IAsyncDisposable
 {
     public const int BlockSize = 4096;
     public const int BlockCount = 16;
+    public const string Metadata = "disk.era";
+    public const string Origin = "disk";
 
     private readonly TempFolder _folder;
     private readonly NbdServer _server;
@@ -28,21 +31,35 @@ internal sealed class ServedDisk : IAsyncDisposable
 
     public ServedDevice Device { get; }
 
+    /// <summary>What the control server had to tell.</summary>
+    public required ConcurrentQueue<string> Log { get; init; }
+
+    /// <summary>The test has damaged the metadata: era_check is not asked about it.</summary>
+    public bool IsDamaged { get; set; }
+
     public string ControlSocket => _control.Path;
 
-    public static async Task<ServedDisk> StartAsync()
+    public static Task<ServedDisk> StartAsync()
     {
         TempFolder folder = new();
-        string metadata = folder.Sparse("disk.era", 1 << 20);
-        string origin = folder.Sparse("disk", 2 * BlockCount * BlockSize);
+        folder.Sparse(Metadata, 1 << 20);
+        folder.Sparse(Origin, 2 * BlockCount * BlockSize);
+        return StartAsync(folder, BlockCount);
+    }
+
+    /// <summary>Serves the files <see cref="Metadata"/> and <see cref="Origin"/> of a folder, which it takes over.</summary>
+    public static async Task<ServedDisk> StartAsync(TempFolder folder, int blockCount)
+    {
         EraTarget target = EraTarget.Create(
-            EraTable.Parse($"0 {BlockCount * BlockSize / 512} era {metadata} {origin} {BlockSize / 512}"),
+            new EraTable(0, (long)blockCount * BlockSize / 512, folder[Metadata], folder[Origin], BlockSize / 512),
             new EraTargetOptions());
         target.Resume();
         NbdServer server = new([new NbdExport("disk", target.Device, new BlockStatusCatalog())], new NbdServerOptions());
         UnixListener control = new(folder["disk.ctl"]);
         ServedDevice device = new("disk", target, server, ["nbd://nowhere/disk"], control);
-        return new ServedDisk(folder, device, server, control, await ControlServer.StartAsync(device, control));
+        ConcurrentQueue<string> log = new();
+        ControlServer controlServer = await ControlServer.StartAsync(device, control, log.Enqueue);
+        return new ServedDisk(folder, device, server, control, controlServer) { Log = log };
     }
 
     public void WriteBlock(int block) => Device.Target.Device.Write((long)block * BlockSize, new byte[BlockSize]);
@@ -59,7 +76,7 @@ internal sealed class ServedDisk : IAsyncDisposable
         await StopControlAsync();
         _server.Dispose();
         Device.Target.Dispose();
-        Oracle.EraCheck(_folder["disk.era"]);
+        if (!IsDamaged) Oracle.EraCheck(_folder[Metadata]);
         _folder.Dispose();
     }
 }
