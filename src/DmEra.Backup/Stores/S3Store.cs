@@ -173,7 +173,7 @@ internal sealed class S3Store : IObjectStore
             catch (Exception fault) when (IsFault(fault))
             {
                 // The server's words if it said anything, else what happened on the way.
-                Exception cause = fault is AmazonServiceException { StatusCode: > 0 } ? fault : fault.GetBaseException();
+                Exception cause = fault is AmazonServiceException { StatusCode: not default(HttpStatusCode) } ? fault : fault.GetBaseException();
                 string reason = cause.Message.TrimEnd('.');
                 string tried = attempt > 1 ? $" ({attempt} attempts)" : "";
                 throw new RepositoryException($"{Address}: cannot {what}: {reason}{tried}", fault);

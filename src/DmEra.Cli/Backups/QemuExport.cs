@@ -58,6 +58,7 @@ internal static class QemuExport
     {
         ProcessStartInfo start = new(Program, arguments)
         {
+            UseShellExecute = false,
             RedirectStandardError = true,
             RedirectStandardOutput = !showProgress,
         };

@@ -1,7 +1,6 @@
 using System.Diagnostics;
 using System.Net;
 using System.Net.Sockets;
-using DmEra.Tests.Conventions;
 
 namespace DmEra.Tests.Backup.Stores;
 
@@ -44,6 +43,7 @@ internal sealed class S3Server : IDisposable
         ];
         _process = Process.Start(new ProcessStartInfo(Oracle.Find("node"), arguments)
         {
+            UseShellExecute = false,
             RedirectStandardOutput = true,
             RedirectStandardError = true,
         })!;
