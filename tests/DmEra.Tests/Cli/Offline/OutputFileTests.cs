@@ -61,7 +61,6 @@ public sealed class OutputFileTests : IDisposable
             output.Complete();
         }
 
-        Assert.True(File.Exists("/dev/null"));
-        Assert.Empty(Directory.GetFiles("/dev", "null.?*"));
+        Assert.Equal(["/dev/null"], Directory.GetFiles("/dev", "null*"));
     }
 }
