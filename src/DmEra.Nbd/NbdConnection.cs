@@ -15,6 +15,7 @@ internal sealed class NbdConnection
     private readonly INbdTransport _socket;
     private readonly ConnectionLog _log;
     private readonly Thread _thread;
+    private int _isNegotiated;  // set by the connection's thread or by the timer, whichever is first
 
     public NbdConnection(NbdServer server, INbdTransport transport, int number, string peer)
     {
@@ -34,13 +35,9 @@ internal sealed class NbdConnection
 
     private void Run()
     {
-        NbdHandshake handshake = new(_socket, _server.Exports, _server.Options.Tls);
         try
         {
-            if (Negotiate(handshake) is not { } session) return;
-            _log.Note($"opened \"{session.Export.Name}\"");
-            new NbdTransmission(session, handshake.Transport, _server.Workers.Queue, _server.Buffers, _log).Run();
-            _log.Note("closed");
+            Serve();
         }
         catch (NbdProtocolException violation)
         {
@@ -52,8 +49,23 @@ internal sealed class NbdConnection
         }
         finally
         {
-            handshake.Transport.Dispose();
             _server.Remove(this);
+        }
+    }
+
+    private void Serve()
+    {
+        NbdHandshake handshake = new(_socket, _server.Exports, _server.Options.Tls);
+        try
+        {
+            if (Negotiate(handshake) is not { } session) return;
+            _log.Note($"opened \"{session.Export.Name}\"");
+            new NbdTransmission(session, handshake.Transport, _server.Workers.Queue, _server.Buffers, _log).Run();
+            _log.Note("closed");
+        }
+        finally
+        {
+            handshake.Transport.Dispose();
         }
     }
 
@@ -63,12 +75,14 @@ internal sealed class NbdConnection
         using ITimer timer = _server.Options.Time.CreateTimer(
             _ =>
             {
+                if (Interlocked.Exchange(ref _isNegotiated, 1) != 0) return;
                 _log.Note($"dropped: no export chosen within {limit.TotalSeconds} s");
                 _socket.Abort();
             },
             null,
             limit,
             Timeout.InfiniteTimeSpan);
-        return handshake.Run();
+        NbdSession? session = handshake.Run();
+        return Interlocked.Exchange(ref _isNegotiated, 1) == 0 ? session : null;
     }
 }
