@@ -1,5 +1,4 @@
-using System.Buffers.Text;
-using System.Diagnostics;
+using System.Runtime.CompilerServices;
 
 namespace DmEra.Target.History;
 
@@ -7,12 +6,13 @@ namespace DmEra.Target.History;
 /// must be flushed.</summary>
 internal sealed class AsciiWriter(Stream stream)
 {
-    private const int LongestNumber = 20;
+    private const int MaxDigits = 10;
 
     private readonly byte[] _buffer = GC.AllocateUninitializedArray<byte>(1 << 16);
     private int _length;
 
     /// <summary>Appends a short text.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void Append(ReadOnlySpan<byte> text)
     {
         if (text.Length > _buffer.Length - _length) Flush();
@@ -21,15 +21,25 @@ internal sealed class AsciiWriter(Stream stream)
     }
 
     /// <summary>Appends a number in decimal.</summary>
-    public void Append(ulong number)
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public void Append(uint number)
     {
-        if (LongestNumber > _buffer.Length - _length) Flush();
-        bool fits = Utf8Formatter.TryFormat(number, _buffer.AsSpan(_length), out int written);
-        Debug.Assert(fits, "room was made for the longest number");
-        _length += written;
+        if (MaxDigits > _buffer.Length - _length) Flush();
+        int digits = 1;
+        for (ulong limit = 10; number >= limit; limit *= 10) digits++;
+        Span<byte> text = _buffer.AsSpan(_length, digits);
+        for (int i = digits - 1; i >= 0; i--)
+        {
+            uint rest = number / 10;
+            text[i] = (byte)('0' + number - (rest * 10));
+            number = rest;
+        }
+
+        _length += digits;
     }
 
     /// <summary>Writes out what has collected.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
     public void Flush()
     {
         stream.Write(_buffer, 0, _length);

@@ -1,9 +1,11 @@
 using System.Numerics;
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 
 namespace DmEra.Target.History;
 
-/// <summary>Bits that stand for origin blocks, 64 to a word, the lowest first.</summary>
+/// <summary>Bits that stand for origin blocks, 64 to a word, the lowest first. What uses vectors is compiled when it is
+/// first used: the code compiled in advance must do without, and tools end before the runtime compiles it anew.</summary>
 internal static class BlockBits
 {
     /// <summary>Sets the bits of the eras that are not below <paramref name="since"/>.</summary>
@@ -11,6 +13,7 @@ internal static class BlockBits
     /// <param name="since">An era.</param>
     /// <param name="bits">Receives the bits; others are left as they are.</param>
     /// <param name="at">Position of the first era's bit.</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void SetWhereAtLeast(ReadOnlySpan<uint> eras, uint since, Span<ulong> bits, int at)
     {
         for (int done = 0; done < eras.Length; done += 64)
@@ -25,6 +28,7 @@ internal static class BlockBits
     }
 
     /// <summary>Whether any of the eras is above a limit.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static bool AnyAbove(ReadOnlySpan<uint> eras, uint limit)
     {
         Vector256<uint> highest = Vector256<uint>.Zero;
@@ -35,6 +39,7 @@ internal static class BlockBits
 
     /// <summary>Position of the first bit from <paramref name="from"/> on that equals <paramref name="value"/>, or
     /// <paramref name="end"/> when there is none before it.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static int Next(ReadOnlySpan<ulong> bits, bool value, int from, int end)
     {
         ulong flip = value ? 0 : ulong.MaxValue;
@@ -52,6 +57,7 @@ internal static class BlockBits
     /// <param name="count">How many, from 1 to 64 - <paramref name="first"/>.</param>
     public static ulong Mask(int first, int count) => ulong.MaxValue >> (64 - count) << first;
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static ulong AtLeast(ReadOnlySpan<uint> eras, uint since)
     {
         ulong word = 0;

@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+using System.Text;
 using DmEra.Devices;
 using DmEra.PersistentData.Blocks;
 
@@ -33,51 +35,62 @@ public static class ChangeList
     public static void Write(Stream output, EraHistory history, uint since, ChangeListFormat format)
     {
         AsciiWriter text = new(output);
-        IEnumerable<BlockRange> ranges = history.WrittenSince(since);
-        switch (format)
-        {
-            case ChangeListFormat.Xml:
-                WriteXml(text, ranges);
-                break;
-            case ChangeListFormat.Json:
-                WriteJson(text, ranges, history, since);
-                break;
-            default:
-                foreach (BlockRange range in ranges) Append(text, ""u8, range.Begin, " "u8, range.End, "\n"u8);
-                break;
-        }
-
+        WrittenRuns runs = history.FindWrittenSince(since);
+        if (format == ChangeListFormat.Xml) WriteXml(text, runs);
+        else if (format == ChangeListFormat.Json) WriteJson(text, runs, Subject(history, since));
+        else WriteRanges(text, runs);
         text.Flush();
     }
 
-    private static void WriteXml(AsciiWriter text, IEnumerable<BlockRange> ranges)
+    // These loops are compiled once and for all: they end too soon for the runtime to find out that they are worth it.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void WriteXml(AsciiWriter text, WrittenRuns runs)
     {
         text.Append("<blocks>\n"u8);
-        foreach (BlockRange range in ranges)
+        while (runs.FindMore())
         {
-            // The blanks round the second = are era_invalidate's, and scripts match them.
-            if (range.Count == 1) Append(text, "  <block block=\""u8, range.Begin, "\"/>\n"u8);
-            else Append(text, "  <range begin=\""u8, range.Begin, "\" end = \""u8, range.End, "\"/>\n"u8);
+            foreach (BlockRange run in runs.Found)
+            {
+                // The blanks round the second = are era_invalidate's, and scripts match them.
+                if (run.Count == 1) Append(text, "  <block block=\""u8, run.Begin, "\"/>\n"u8);
+                else Append(text, "  <range begin=\""u8, run.Begin, "\" end = \""u8, run.End, "\"/>\n"u8);
+            }
         }
 
         text.Append("</blocks>\n"u8);
     }
 
-    private static void WriteJson(AsciiWriter text, IEnumerable<BlockRange> ranges, EraHistory history, uint since)
+    private static string Subject(EraHistory history, uint since) =>
+        $"\"since\":{since},\"currentEra\":{history.CurrentEra},"
+            + $"\"blockSize\":{history.DataBlockSize * (long)SectorSize},\"blockCount\":{history.NrBlocks}";
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void WriteJson(AsciiWriter text, WrittenRuns runs, string subject)
     {
-        Append(text, "{\"since\":"u8, since, ",\"currentEra\":"u8, history.CurrentEra, ",\"blockSize\":"u8);
-        text.Append(history.DataBlockSize * (ulong)SectorSize);
-        Append(text, ",\"blockCount\":"u8, history.NrBlocks, ",\"ranges\":["u8);
+        text.Append(Encoding.ASCII.GetBytes($"{{{subject},\"ranges\":["));
         bool isFirst = true;
-        foreach (BlockRange range in ranges)
+        while (runs.FindMore())
         {
-            Append(text, isFirst ? "\n["u8 : ",\n["u8, range.Begin, ","u8, range.End, "]"u8);
-            isFirst = false;
+            foreach (BlockRange run in runs.Found)
+            {
+                Append(text, isFirst ? "\n["u8 : ",\n["u8, run.Begin, ","u8, run.End, "]"u8);
+                isFirst = false;
+            }
         }
 
         text.Append("\n]}\n"u8);
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void WriteRanges(AsciiWriter text, WrittenRuns runs)
+    {
+        while (runs.FindMore())
+        {
+            foreach (BlockRange run in runs.Found) Append(text, ""u8, run.Begin, " "u8, run.End, "\n"u8);
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Append(AsciiWriter text, ReadOnlySpan<byte> before, uint number, ReadOnlySpan<byte> after)
     {
         text.Append(before);
@@ -85,6 +98,7 @@ public static class ChangeList
         text.Append(after);
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Append(
         AsciiWriter text,
         ReadOnlySpan<byte> before,

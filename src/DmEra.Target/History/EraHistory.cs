@@ -11,29 +11,26 @@ namespace DmEra.Target.History;
 /// </summary>
 public sealed class EraHistory : IDisposable
 {
-    // Blocks looked at in one go: whole blocks of bitsets, 128 KiB of bits, small enough for the processor's cache.
-    private const int WindowBlocks = 32 * 509 * 64;
-
     private readonly MetadataReader _reader;
     private readonly CommittedState _state;
     private readonly WindowReader _window;
-    private readonly Action? _validate;
+    private readonly Action? _requireHeld;
     private readonly Action? _release;
 
     /// <summary>Reads a state that its owner keeps in place until <paramref name="release"/> is called.</summary>
     /// <exception cref="MetadataCorruptException">The writeset tree is damaged.</exception>
     /// <exception cref="DeviceException">The metadata device failed.</exception>
     internal EraHistory(IBlockDevice metadata, Superblock superblock, Action? release)
-        : this(new MetadataReader(metadata), superblock, validate: null, release)
+        : this(new MetadataReader(metadata), superblock, requireHeld: null, release)
     {
     }
 
-    private EraHistory(MetadataReader reader, Superblock superblock, Action? validate, Action? release)
+    private EraHistory(MetadataReader reader, Superblock superblock, Action? requireHeld, Action? release)
     {
         _reader = reader;
         _state = CommittedState.Read(reader, superblock);
         _window = new WindowReader(reader, _state);
-        _validate = validate;
+        _requireHeld = requireHeld;
         _release = release;
     }
 
@@ -58,7 +55,7 @@ public sealed class EraHistory : IDisposable
     {
         MetadataReader reader = new(metadata);
         Superblock superblock = CommittedState.ReadSuperblock(reader, Superblock.Location);
-        return new EraHistory(reader, superblock, validate: null, release: null);
+        return new EraHistory(reader, superblock, requireHeld: null, release: null);
     }
 
     /// <summary>Opens the metadata snapshot; safe while the device, ours or the kernel's, is running. Should the
@@ -73,7 +70,16 @@ public sealed class EraHistory : IDisposable
         ulong address = ReadLiveSuperblock(reader).MetadataSnap;
         if (address == 0) return null;
         Superblock snapshot = CommittedState.ReadSuperblock(reader, address);
-        return new EraHistory(reader, snapshot, () => RequireHeld(reader, address, snapshot), release: null);
+        Action requireHeld = () => RequireHeld(reader, address, snapshot.CurrentEra);
+        try
+        {
+            return new EraHistory(reader, snapshot, requireHeld, release: null);
+        }
+        catch (MetadataCorruptException)
+        {
+            requireHeld();
+            throw;
+        }
     }
 
     /// <summary>Reads the era in which each block was last written; 0 = never.</summary>
@@ -100,7 +106,7 @@ public sealed class EraHistory : IDisposable
         }
 
         if (!eras.IsEmpty) _window.ReadEras(firstBlock, eras);
-        _validate?.Invoke();
+        _requireHeld?.Invoke();
     }
 
     /// <summary>The blocks written in era <paramref name="era"/> or later; all blocks for era 0.</summary>
@@ -124,28 +130,16 @@ public sealed class EraHistory : IDisposable
     /// <summary>Lets go of the state.</summary>
     public void Dispose() => _release?.Invoke();
 
+    /// <summary>The same as <see cref="WrittenSince(uint)"/> for those in a hurry.</summary>
+    internal WrittenRuns FindWrittenSince(uint era) => new(_window, era, new BlockRange(0, NrBlocks), _requireHeld);
+
     private IEnumerable<BlockRange> FindWritten(uint era, BlockRange within)
     {
-        ulong[] written = new ulong[WindowBlocks / 64];
-        BlockRange run = default;
-        for (ulong first = within.Begin / WindowBlocks * WindowBlocks; first < within.End; first += WindowBlocks)
+        WrittenRuns runs = new(_window, era, within, _requireHeld);
+        while (runs.FindMore())
         {
-            int begin = (int)(Math.Max(within.Begin, first) - first);
-            int end = (int)(Math.Min(within.End - first, WindowBlocks));
-            Array.Clear(written);
-            _window.ReadWritten(era, (uint)first, end, written);
-            for (int at = begin; (at = BlockBits.Next(written, true, at, end)) < end;)
-            {
-                int runEnd = BlockBits.Next(written, false, at, end);
-                if (run.End != first + (ulong)at && run.Count != 0) yield return run;
-                bool goesOn = run.Count != 0 && run.End == first + (ulong)at;
-                run = new BlockRange(goesOn ? run.Begin : (uint)first + (uint)at, (uint)first + (uint)runEnd);
-                at = runEnd;
-            }
+            for (int i = 0; i < runs.Found.Length; i++) yield return runs.Found[i];
         }
-
-        if (run.Count != 0) yield return run;
-        _validate?.Invoke();
     }
 
     private static Superblock ReadLiveSuperblock(MetadataReader reader)
@@ -162,12 +156,11 @@ public sealed class EraHistory : IDisposable
         }
     }
 
-    private static void RequireHeld(MetadataReader reader, ulong address, Superblock snapshot)
+    private static void RequireHeld(MetadataReader reader, ulong address, uint era)
     {
-        if (ReadLiveSuperblock(reader).MetadataSnap != address
-            || CommittedState.ReadSuperblock(reader, address).CurrentEra != snapshot.CurrentEra)
-        {
-            throw new SnapshotDroppedException();
-        }
+        // Another snapshot may be in its place: then it is of a later era.
+        bool isHeld = ReadLiveSuperblock(reader).MetadataSnap == address
+            && CommittedState.ReadSuperblock(reader, address).CurrentEra == era;
+        if (!isHeld) throw new SnapshotDroppedException();
     }
 }

@@ -1,0 +1,110 @@
+using System.Runtime.CompilerServices;
+using DmEra.PersistentData.Blocks;
+
+namespace DmEra.Target.History;
+
+/// <summary>Finds the runs of blocks written in an era or later, a batch at a time.</summary>
+internal sealed class WrittenRuns
+{
+    // Blocks looked at in one go: whole blocks of bitsets, 128 KiB of bits, small enough for the processor's cache.
+    private const int WindowBlocks = 32 * 509 * 64;
+
+    private readonly WindowReader _reader;
+    private readonly Action? _requireHeld;
+    private readonly uint _since;
+    private readonly BlockRange _within;
+    private readonly ulong[] _written = new ulong[WindowBlocks / 64];
+    private readonly BlockRange[] _found = new BlockRange[1024];
+    private int _foundCount;
+    private ulong _first;           // of the window looked at
+    private int _at;                // what is next in the window
+    private int _end;               // of the window, as far as it is asked for
+    private BlockRange _last;       // may go on in the next window
+
+    /// <summary>Sets out.</summary>
+    /// <param name="reader">Reads the state.</param>
+    /// <param name="since">An era.</param>
+    /// <param name="within">The blocks asked for.</param>
+    /// <param name="requireHeld">Throws when the state is not held any more, so that what was read is worthless.</param>
+    public WrittenRuns(WindowReader reader, uint since, BlockRange within, Action? requireHeld)
+    {
+        _requireHeld = requireHeld;
+        _reader = reader;
+        _since = since;
+        _within = within;
+        _first = within.Begin / WindowBlocks * WindowBlocks;
+        _at = _end = (int)(within.Begin - _first);
+    }
+
+    /// <summary>The runs found last, in ascending order.</summary>
+    public ReadOnlySpan<BlockRange> Found => _found.AsSpan(0, _foundCount);
+
+    /// <summary>Finds some more runs.</summary>
+    /// <returns>false when there are no more.</returns>
+    public bool FindMore()
+    {
+        _foundCount = 0;
+        while (_foundCount < _found.Length)
+        {
+            if (_at < _end)
+            {
+                FindInWindow();
+            }
+            else if (_first + (ulong)_end < _within.End)
+            {
+                ReadWindow();
+            }
+            else
+            {
+                if (_last.Count != 0) _found[_foundCount++] = _last;
+                _last = default;
+                break;
+            }
+        }
+
+        if (_foundCount == 0) _requireHeld?.Invoke();
+        return _foundCount > 0;
+    }
+
+    private void ReadWindow()
+    {
+        if (_at == WindowBlocks)
+        {
+            _first += WindowBlocks;
+            _at = 0;
+        }
+
+        _end = (int)Math.Min(_within.End - _first, WindowBlocks);
+        Array.Clear(_written);
+        try
+        {
+            _reader.ReadWritten(_since, (uint)_first, _end, _written);
+        }
+        catch (MetadataCorruptException)
+        {
+            _requireHeld?.Invoke();
+            throw;
+        }
+    }
+
+    // Compiled once and for all: it runs too briefly for the runtime to find out that it is worth it.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private void FindInWindow()
+    {
+        while (_foundCount < _found.Length)
+        {
+            int begin = BlockBits.Next(_written, true, _at, _end);
+            if (begin == _end)
+            {
+                _at = _end;
+                break;
+            }
+
+            _at = BlockBits.Next(_written, false, begin, _end);
+            BlockRange run = new((uint)(_first + (ulong)begin), (uint)(_first + (ulong)_at));
+            if (_last.Count != 0 && _last.End == run.Begin) run = new BlockRange(_last.Begin, run.End);
+            else if (_last.Count != 0) _found[_foundCount++] = _last;
+            _last = run;
+        }
+    }
+}
