@@ -40,7 +40,7 @@ public sealed class MetadataBuilderTests
 
         BuildOn(metadata, 5_000_000, 1);
 
-        Assert.InRange(metadata.Length, 20 << 20, 28 << 20);
+        Assert.InRange(metadata.Length, 20 << 20, 84 << 20);
         using EraHistory history = EraHistory.Open(metadata);
         Assert.Equal(5_000_000u, history.NrBlocks);
     }
