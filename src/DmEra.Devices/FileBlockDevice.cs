@@ -204,7 +204,12 @@ public sealed class FileBlockDevice : IBlockDevice
     }
 
     /// <inheritdoc/>
-    public void Dispose() => _file.Dispose();
+    public void Dispose()
+    {
+        // The lock belongs to the open file, and a child process that was just forked has it open as well, until its exec.
+        if (!_file.IsClosed) LinuxFile.ReleaseLock(_file);
+        _file.Dispose();
+    }
 
     private static FileBlockDevice Open(string path, bool writable)
     {

@@ -20,6 +20,7 @@ internal static partial class LinuxFile
     private const int SeekEnd = 2;
     private const int LockExclusiveNonBlocking = 2 | 4;
     private const int LockSharedNonBlocking = 1 | 4;
+    private const int Unlock = 8;
     private const int AllocateKeepSize = 1;
     private const int AllocatePunchHole = 2;
     private const int AllocateZeroRange = 0x10;
@@ -56,6 +57,9 @@ internal static partial class LinuxFile
 
         return true;
     }
+
+    /// <summary>Gives the advisory lock of the open file back.</summary>
+    public static void ReleaseLock(SafeFileHandle file) => _ = flock(file, Unlock);
 
     /// <summary>Size in bytes; <c>fstat</c> would give 0 for a block node.</summary>
     public static long Length(SafeFileHandle file) => Seek(file, 0, SeekEnd);

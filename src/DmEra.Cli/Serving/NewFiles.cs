@@ -6,6 +6,9 @@ internal sealed class NewFiles : IDisposable
 {
     private readonly List<string> _paths = [];
 
+    /// <summary>False where a file would be taken for a device, and be gone with the next start of the machine.</summary>
+    public static bool CanBeMade(string path) => !Path.GetFullPath(path).StartsWith("/dev/", StringComparison.Ordinal);
+
     /// <summary>Makes a file that reads as zeroes and takes no space yet.</summary>
     public void CreateSparse(string path, long lengthBytes) => Create(path, lengthBytes, reservedBytes: 0);
 
@@ -24,8 +27,7 @@ internal sealed class NewFiles : IDisposable
 
     private void Create(string path, long lengthBytes, long reservedBytes)
     {
-        if (Path.GetFullPath(path).StartsWith("/dev/", StringComparison.Ordinal))
-            throw new CommandException($"{path}: no such device");
+        if (!CanBeMade(path)) throw new CommandException($"{path}: no such device; check the path");
         try
         {
             using FileStream file = new(path, new FileStreamOptions

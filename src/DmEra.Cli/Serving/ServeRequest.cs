@@ -55,7 +55,12 @@ internal sealed record ServeRequest
     private long PrepareOrigin(NewFiles files)
     {
         if (Path.Exists(Origin)) return ExistingOriginSize();
-        if (Size is not long size) throw new CommandException($"{Origin}: no such file; give --size to create it");
+        if (Size is not long size)
+        {
+            throw new CommandException(NewFiles.CanBeMade(Origin)
+                ? $"{Origin}: no such file; give --size to create it"
+                : $"{Origin}: no such device; check the path");
+        }
 
         // Its eras would be told of a disk that has none of that content.
         if (Path.Exists(Metadata))
@@ -89,11 +94,13 @@ internal sealed record ServeRequest
             + $"make it longer with 'truncate -s %512 {Origin}', or give another --size");
     }
 
-    // Beyond what the table can hold, 0: it refuses that as it refuses every block size that makes no sense.
-    private static uint BlockSectors(long bytes) =>
-        bytes % EraTable.SectorSize == 0 && bytes / EraTable.SectorSize <= uint.MaxValue
-            ? (uint)(bytes / EraTable.SectorSize)
-            : throw new CommandException($"a block size of {bytes} bytes makes no sense; it must be a multiple of 4K", ExitCode.Usage);
+    private static uint BlockSectors(long bytes)
+    {
+        if (bytes % EraTable.SectorSize == 0 && bytes / EraTable.SectorSize <= uint.MaxValue)
+            return (uint)(bytes / EraTable.SectorSize);     // the table refuses more that makes no sense
+        throw new CommandException(
+            $"a block size of {bytes} bytes makes no sense; it must be a multiple of 4K below 2T", ExitCode.Usage);
+    }
 
     // Only a default: whatever is wrong with the metadata, opening it for good says better.
     private uint? ExistingBlockSectors()

@@ -82,7 +82,7 @@ public sealed class ServeRequestTests : IDisposable
     {
         ServeRequest request = Request(size: GiB) with { Origin = "/dev/no-such-disk", Metadata = _folder["m"] };
 
-        Assert.Equal("/dev/no-such-disk: no such device", Refusal(request));
+        Assert.Equal("/dev/no-such-disk: no such device; check the path", Refusal(request));
     }
 
     [Fact]
