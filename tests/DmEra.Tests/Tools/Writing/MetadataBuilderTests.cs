@@ -2,6 +2,8 @@ using DmEra.Devices;
 using DmEra.Devices.Binary;
 using DmEra.PersistentData.Blocks;
 using DmEra.Target.History;
+using DmEra.Target.Metadata;
+using DmEra.Tools;
 using DmEra.Tools.Writing;
 
 namespace DmEra.Tests.Tools.Writing;
@@ -33,16 +35,32 @@ public sealed class MetadataBuilderTests
         Assert.Equal(eras, read);
     }
 
-    [Fact]
-    public void A_file_is_extended_as_far_as_needed()
+    [Theory]
+    [InlineData(0)]
+    [InlineData(1_000_000)]
+    [InlineData(5_000_000)]
+    public void A_new_file_has_the_room_that_its_device_will_need(uint nrBlocks)
     {
         using MemoryBlockDevice metadata = new(0);
 
-        BuildOn(metadata, 5_000_000, 1);
+        MetadataBuilder.Create(metadata, new EraGeometry(128, nrBlocks, 1)).Commit();
 
-        Assert.InRange(metadata.Length, 20 << 20, 84 << 20);
+        Assert.Equal(MetadataSizing.SuggestedBytes(nrBlocks), metadata.Length);
+    }
+
+    [Theory]
+    [InlineData(0)]
+    [InlineData(200)]
+    public void A_file_is_extended_by_little_more_than_needed(int writesets)
+    {
+        using MemoryBlockDevice metadata = new(1 << 20);
+
+        BuildOn(metadata, 2_000_000, writesets);
+
+        long used = MetadataUsage.BytesInUse(metadata);
+        Assert.InRange(metadata.Length, used, (used * 5 / 4) + (1 << 20));
         using EraHistory history = EraHistory.Open(metadata);
-        Assert.Equal(5_000_000u, history.NrBlocks);
+        Assert.Equal(2_000_000u, history.NrBlocks);
     }
 
     [Fact]
