@@ -10,6 +10,10 @@ internal sealed class EraCommand(string name, string description, params string[
 {
     /// <summary>Command lines that work.</summary>
     public IReadOnlyList<string> Examples { get; } = examples;
+
+    /// <summary>What the manual page says beyond the help: paragraphs, with a blank line between them. A line
+    /// <c># TITLE</c> begins a section, <c>* term: text</c> is an item of a list, and what is indented stays as it is.</summary>
+    public string Manual { get; set; } = "";
 }
 
 /// <summary>The help text, and the command's examples below it.</summary>

@@ -33,6 +33,7 @@ internal static class Oracle
         ["era_invalidate"] = "thin-provisioning-tools",
         ["era_restore"] = "thin-provisioning-tools",
         ["fio"] = "fio",
+        ["groff"] = "groff-base",
         ["mkfs.ext4"] = "e2fsprogs",
         ["mkfs.xfs"] = "xfsprogs",
         ["modprobe"] = "kmod",

@@ -29,6 +29,23 @@ internal static class CheckCommand
             json,
             quiet,
         };
+        command.Manual = """
+            All that metadata consists of is read: the superblock, the archived writesets and the open one, the era array, the space map, and the metadata snapshot with all it shares. Checksums and addresses of all blocks are compared, every reference count is counted anew. A fault does not end the check.
+
+            # FAULTS
+            Each fault is a line: its level, the structure it is in, the metadata block and in brackets the way there from the superblock, what is wrong, and the origin blocks and eras concerned. There are three levels.
+
+            * damage: A block is unreadable or contradicts others. Where that can make a list of changed blocks too short, the line says that the list is in doubt.
+            * leak: The accounts of the space map are wrong in a way that wastes space. The lists are right.
+            * cosmetic: Something is untidy, and nobody is misled by it. The exit status is 0 unless there is more.
+
+            The last line is the verdict: whether the list of changes is right, that is, names every block that was written; and the same of the metadata snapshot's list. A fault of a block that is not in use cannot matter and is none.
+
+            # EXIT STATUS
+            * 0: No damage, and no leak unless leaks are to be ignored.
+            * 1: Damage or leaks, or the check could not be made.
+            * 2: The command line makes no sense.
+            """;
         command.SetAction(parse =>
         {
             string path = parse.GetRequiredValue(metadata);

@@ -36,6 +36,11 @@ internal static class DumpCommand
             format,
             output,
         };
+        command.Manual = """
+            The XML is that of era_dump 0.9.0 to the byte, but that an open era, which a crash leaves, is not passed over. To the standard output it goes as it is read; a file appears whole or not at all.
+
+            With --repair, what is whole is dumped as it is. Of damaged metadata comes an era array, without writesets, in which blocks whose history is lost count as written in the current era; what was lost is told on the standard error.
+            """;
         command.SetAction(parse => Run(
             parse,
             parse.GetRequiredValue(metadata),

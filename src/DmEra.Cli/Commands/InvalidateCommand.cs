@@ -30,6 +30,16 @@ internal static class InvalidateCommand
             format,
             output,
         };
+        command.Manual = """
+            The era given is included, and so is an era that is still open, as after a crash. The metadata snapshot is read instead of the live metadata with --metadata-snapshot, and may be while the device, the kernel's or ours, is running; should the snapshot be dropped meanwhile, the command fails.
+
+            # FORMATS
+            * xml: The words of era_invalidate 0.9.0, to the byte: <block block="N"/> and <range begin="N" end = "M"/>.
+            * json: An object: since, currentEra, blockSize in bytes, blockCount, and ranges, an array of pairs.
+            * ranges: A line "BEGIN END" each.
+
+            Numbers are blocks of the device, and the end of a range is the block behind it. A list that breaks off because metadata is damaged is worthless: the exit status is 1 then, and a file given with --output does not appear.
+            """;
         command.SetAction(parse => Run(
             parse,
             parse.GetRequiredValue(metadata),

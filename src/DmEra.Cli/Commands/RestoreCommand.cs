@@ -22,6 +22,11 @@ internal static class RestoreCommand
             output,
             quiet,
         };
+        command.Manual = """
+            Elements may come in any order, with <bit> or with <marked> for the marks of a writeset; blocks that are not mentioned were never written. Refused are blocks and writesets that come twice, eras later than current_era, numbers out of range, and XML that is cut short.
+
+            The superblock is written last. Until then the output is plainly no metadata, so that nothing half-done is taken for whole; a file that did not exist is removed again when it fails or is interrupted. A new file gets the size that its device will need later, since Linux does not extend metadata.
+            """;
         command.SetAction(parse => Run(
             parse, parse.GetRequiredValue(input), parse.GetRequiredValue(output), parse.GetValue(quiet)));
         return command;
