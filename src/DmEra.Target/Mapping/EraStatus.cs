@@ -6,7 +6,7 @@ namespace DmEra.Target.Mapping;
 
 /// <summary>
 /// What <c>dmsetup status</c> tells of an era device: <c>START LENGTH era 8 USED/TOTAL ERA SNAPSHOT</c>, where the
-/// last word is <c>-</c> when no metadata snapshot is held; or <c>START LENGTH era Error</c> after a fault of the
+/// last word is <c>-</c> when no metadata snapshot is held; or <c>START LENGTH era Fail</c> after a fault of the
 /// metadata. All counts are those of the last commit.
 /// </summary>
 /// <param name="StartSectors">Where the target begins in its table.</param>
@@ -27,6 +27,10 @@ public sealed record EraStatus(
 {
     private const int MetadataBlockSectors = 8;
 
+    // As dm-thin and dm-cache say it. dm-era has no such state, and says Error when it cannot tell its sizes.
+    private const string FailedWord = "Fail";
+    private const string KernelErrorWord = "Error";
+
     /// <summary>Reads a status line, ours or the kernel's (without the device name that dmsetup puts before it).</summary>
     public static bool TryParse(string line, [NotNullWhen(true)] out EraStatus? status)
     {
@@ -38,7 +42,7 @@ public sealed record EraStatus(
             return false;
         }
 
-        if (words is [_, _, _, "Error"])
+        if (words is [_, _, _, FailedWord or KernelErrorWord])
         {
             status = new EraStatus(start, length, IsFailed: true, 0, 0, 0, 0);
             return true;
@@ -62,7 +66,7 @@ public sealed record EraStatus(
     public override string ToString()
     {
         string target = $"{StartSectors} {LengthSectors} era";
-        if (IsFailed) return $"{target} Error";
+        if (IsFailed) return $"{target} {FailedWord}";
         string snapshot = MetadataSnapshot == 0 ? "-" : MetadataSnapshot.ToString(CultureInfo.InvariantCulture);
         return $"{target} {MetadataBlockSectors} {UsedMetadataBlocks}/{TotalMetadataBlocks} {CurrentEra} {snapshot}";
     }

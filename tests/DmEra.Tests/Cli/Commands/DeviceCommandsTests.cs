@@ -68,6 +68,23 @@ public sealed class DeviceCommandsTests : IAsyncLifetime
     }
 
     [Fact]
+    public void A_device_whose_metadata_failed_says_so_and_why()
+    {
+        _disk.IsDamaged = true;
+        Succeed("suspend");
+        string metadata = _disk.Device.Target.Table.MetadataPath;
+        Oracle.Run("dd", "if=/dev/zero", $"of={metadata}", "bs=4096", "count=1", "conv=notrunc").AssertSuccess();
+
+        CommandRun.Of("resume", _disk.ControlSocket).FailedWith(ExitCode.Failed);
+
+        CommandRun status = CommandRun.Of("status", _disk.ControlSocket);
+        Assert.Equal((ExitCode.Failed, "0 128 era Fail\n"), (status.ExitCode, status.Output));
+        Assert.StartsWith("era: disk: the metadata failed: metadata block 0", status.Error, StringComparison.Ordinal);
+        JsonElement device = JsonElement.Parse(CommandRun.Of("status", _disk.ControlSocket, "--json").Output);
+        Assert.StartsWith("metadata block 0", device.GetProperty("failureReason").GetString(), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void A_stopped_device_is_not_there_any_more()
     {
         Assert.Empty(Succeed("stop"));

@@ -23,7 +23,7 @@ public class FailedMetadataTests
 
         Assert.Equal(TargetState.Failed, era.Target.State);
         Assert.Contains("disk broke", era.Target.FailureReason, StringComparison.Ordinal);
-        Assert.Equal("0 8192 era Error", era.Target.Status.ToString());
+        Assert.Equal("0 8192 era Fail", era.Target.Status.ToString());
         Assert.Contains(era.Logged, line => line.Contains("disk broke", StringComparison.Ordinal));
 
         // The metadata is not touched again, even if it could be.
