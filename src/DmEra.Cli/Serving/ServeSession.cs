@@ -20,7 +20,8 @@ internal sealed class ServeSession(ServeRequest request, TextWriter output, Text
         EraTable table = request.Prepare(files);
         using EraTarget target = EraTarget.Create(table, new EraTargetOptions { Log = Log });
         using FileBlockDevice origin = FileBlockDevice.OpenShared(table.OriginPath);
-        NbdExport export = new(request.Name, target.Device, new BlockStatusCatalog([new AllocationContext(origin)], []));
+        BlockStatusCatalog contexts = new([new AllocationContext(origin)], [new EraContexts(target)]);
+        NbdExport export = new(request.Name, target.Device, contexts);
         using NbdServer server = new([export], new NbdServerOptions { Log = this });
         using UnixListener control = new(request.ControlSocket);
         string[] uris = [.. request.Listen.Select(address => Listen(server, address))];

@@ -128,7 +128,11 @@ public sealed class EraHistory : IDisposable
     }
 
     /// <summary>Lets go of the state.</summary>
-    public void Dispose() => _release?.Invoke();
+    public void Dispose()
+    {
+        _release?.Invoke();
+        _reader.Dispose();
+    }
 
     /// <summary>The same as <see cref="WrittenSince(uint)"/> for those in a hurry.</summary>
     internal WrittenRuns FindWrittenSince(uint era) => new(_window, era, new BlockRange(0, NrBlocks), _requireHeld);

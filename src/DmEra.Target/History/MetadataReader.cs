@@ -1,3 +1,4 @@
+using System.Buffers;
 using DmEra.Devices;
 using DmEra.PersistentData.Blocks;
 
@@ -7,16 +8,16 @@ namespace DmEra.Target.History;
 /// Reads committed metadata straight from its device, without a cache, and checks every block. Blocks that lie side
 /// by side come in one read. What a call returns is valid until the next one; one thread at a time.
 /// </summary>
-internal sealed class MetadataReader
+internal sealed class MetadataReader : IDisposable
 {
     public const int BlockSize = BlockManager.BlockSize;
 
     /// <summary>Most blocks in one read: what is checked and used at once should still be in the processor's cache.</summary>
     public const int MaxRun = 64;
 
-    private readonly byte[] _buffer = GC.AllocateUninitializedArray<byte>(MaxRun * BlockSize);
     private readonly IBlockDevice _device;
     private readonly ulong _blockCount;
+    private byte[] _buffer = ArrayPool<byte>.Shared.Rent(MaxRun * BlockSize);
 
     public MetadataReader(IBlockDevice device)
     {
@@ -47,6 +48,13 @@ internal sealed class MetadataReader
         }
 
         return blocks;
+    }
+
+    /// <summary>Lets others use its buffer: clients that ask for block status open a view for each answer. A reader
+    /// that is left to the collector does no harm.</summary>
+    public void Dispose()
+    {
+        if (Interlocked.Exchange(ref _buffer, []) is { Length: > 0 } buffer) ArrayPool<byte>.Shared.Return(buffer);
     }
 
     private static int RunLength(ReadOnlySpan<ulong> addresses)

@@ -13,7 +13,7 @@ internal sealed class WrittenRuns
     private readonly Action? _requireHeld;
     private readonly uint _since;
     private readonly BlockRange _within;
-    private readonly ulong[] _written = new ulong[WindowBlocks / 64];
+    private readonly ulong[] _written;
     private readonly BlockRange[] _found = new BlockRange[1024];
     private int _foundCount;
     private ulong _first;           // of the window looked at
@@ -32,8 +32,11 @@ internal sealed class WrittenRuns
         _reader = reader;
         _since = since;
         _within = within;
-        _first = within.Begin / WindowBlocks * WindowBlocks;
+        _first = within.Begin / 64 * 64;    // windows begin where words of bitsets do
         _at = _end = (int)(within.Begin - _first);
+
+        // No more than is asked for: a client that asks for the status of a few blocks does so often.
+        _written = new ulong[(Math.Min(within.End - _first, WindowBlocks) + 63) / 64];
     }
 
     /// <summary>The runs found last, in ascending order.</summary>

@@ -1,0 +1,119 @@
+using System.Text.Json;
+using DmEra.Tests;
+
+namespace DmEra.EndToEnd.Processes;
+
+/// <summary>Clients that exist today read over NBD what was written since when.</summary>
+public sealed class ChangeTrackingTests : IDisposable
+{
+    private const int BlockBytes = 65536;
+    private const int Blocks = 256;
+
+    private readonly TempFolder _folder = new();
+
+    public void Dispose() => _folder.Dispose();
+
+    [Fact]
+    public void Nbdinfo_maps_what_was_written_since_an_era()
+    {
+        using EraServer server = StartWithThreeEras();
+
+        Assert.Equal([(0, 2, 0), (2, 3, 1), (5, 251, 0)], Map(server, "qemu:dirty-bitmap:since-3"));
+        Assert.Equal([(0, 2, 0), (2, 3, 1), (5, 3, 0), (8, 1, 1), (9, 247, 0)], Map(server, "era:since-2"));
+    }
+
+    [Fact]
+    public void Nbdinfo_prints_the_history()
+    {
+        using EraServer server = StartWithThreeEras();
+
+        Assert.Equal([(0, 1, 1), (1, 1, 0), (2, 3, 3), (5, 3, 0), (8, 1, 2), (9, 1, 1), (10, 246, 0)], Map(server, "era:last"));
+    }
+
+    [Fact]
+    public void Nbdinfo_lists_the_contexts()
+    {
+        using EraServer server = StartWithThreeEras();
+        string output = Oracle.Run("nbdinfo", "--json", server.Uri).AssertSuccess().Output;
+
+        Assert.Equal(
+            [
+                "base:allocation", "era:last", "era:since-3", "era:since-2", "era:since-1",
+                "qemu:dirty-bitmap:since-3", "qemu:dirty-bitmap:since-2", "qemu:dirty-bitmap:since-1",
+            ],
+            JsonElement.Parse(output).GetProperty("exports")[0].GetProperty("contexts").EnumerateArray().Select(name => name.GetString()));
+    }
+
+    [Fact]
+    public void Qemu_reads_it_as_a_dirty_bitmap()
+    {
+        using EraServer server = StartWithThreeEras();
+
+        // What is dirty is told as "data": false; that is how QEMU's backup scripts read any bitmap over NBD.
+        Assert.Equal([(2, 3), (8, 1)], QemuDirty(server, 2));
+        Assert.Equal([(2, 3)], QemuDirty(server, 3));
+    }
+
+    [Fact]
+    public void Bitmaps_survive_a_crash()
+    {
+        using (EraServer server = StartWithThreeEras()) server.Kill();
+
+        using EraServer again = EraServer.Start(_folder, _folder["disk"]);
+
+        Assert.Equal([(2, 3), (8, 1)], QemuDirty(again, 2));
+        Assert.Equal([(0, 2, 0), (2, 3, 1), (5, 251, 0)], Map(again, "qemu:dirty-bitmap:since-3"));
+    }
+
+    [Fact]
+    public void Qemu_is_told_that_there_is_no_bitmap_of_an_era_to_come()
+    {
+        using EraServer server = StartWithThreeEras();
+
+        ProgramResult result = Oracle.Run("qemu-img", "map", "--image-opts", ImageOptions(server, 4));
+
+        Assert.NotEqual(0, result.ExitCode);
+        Assert.Contains("qemu:dirty-bitmap:since-4", result.Error, StringComparison.Ordinal);
+    }
+
+    private EraServer StartWithThreeEras()
+    {
+        EraServer server = EraServer.Start(_folder, _folder["disk"], "--size", $"{Blocks * BlockBytes}");
+        Write("h.pwrite(b'x', 0); h.pwrite(b'x', 9 * B); h.pwrite(b'x', 3 * B)");
+        Assert.Equal("2", server.Command("checkpoint", "disk"));
+        Write("h.zero(1, 8 * B)");
+        Assert.Equal("3", server.Command("checkpoint", "disk"));
+        Write("h.trim(B + 2, 3 * B - 1)");
+        return server;
+
+        void Write(string requests) => Oracle.NbdShell(server.Uri, $"B = {BlockBytes}", requests).AssertSuccess();
+    }
+
+    private static (int Block, int Count, int Status)[] Map(EraServer server, string context)
+    {
+        string output = Oracle.Run("nbdinfo", "--json", $"--map={context}", server.Uri).AssertSuccess().Output;
+        return
+        [
+            .. JsonElement.Parse(output).EnumerateArray().Select(extent => (
+                extent.GetProperty("offset").GetInt32() / BlockBytes,
+                extent.GetProperty("length").GetInt32() / BlockBytes,
+                extent.GetProperty("type").GetInt32())),
+        ];
+    }
+
+    private static (int Block, int Count)[] QemuDirty(EraServer server, uint since)
+    {
+        string output = Oracle.Run("qemu-img", "map", "--output=json", "--image-opts", ImageOptions(server, since)).AssertSuccess().Output;
+        return
+        [
+            .. JsonElement.Parse(output).EnumerateArray()
+                .Where(extent => !extent.GetProperty("data").GetBoolean())
+                .Select(extent => (
+                    extent.GetProperty("start").GetInt32() / BlockBytes,
+                    extent.GetProperty("length").GetInt32() / BlockBytes)),
+        ];
+    }
+
+    private static string ImageOptions(EraServer server, uint since) =>
+        $"driver=nbd,server.type=unix,server.path={server.Socket},export=disk,x-dirty-bitmap=qemu:dirty-bitmap:since-{since}";
+}
