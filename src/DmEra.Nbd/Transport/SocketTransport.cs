@@ -5,9 +5,11 @@ namespace DmEra.Nbd.Transport;
 /// <summary>A blocking stream socket. No asynchronous call may ever reach it (docs/decisions/0001).</summary>
 internal sealed class SocketTransport(Socket socket) : INbdTransport
 {
+    private readonly ReceivePolling _polling = new();
+
     public int Receive(Span<byte> buffer)
     {
-        try { return socket.Receive(buffer); }
+        try { return _polling.Receive(socket, buffer); }
         catch (SocketException) { return 0; }
         catch (ObjectDisposedException) { return 0; }
     }
