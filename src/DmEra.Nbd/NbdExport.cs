@@ -11,6 +11,9 @@ public sealed record NbdExport(string Name, IBlockDevice Device, IBlockStatusCat
     /// <summary>A line for people, shown by <c>nbdinfo</c>.</summary>
     public string? Description { get; init; }
 
+    /// <summary>Clients are asked to send requests whose offsets and lengths are multiples of this.</summary>
+    public int MinimumBlock { get; init; } = 1;
+
     /// <summary>Refuses everything that writes.</summary>
     public bool IsReadOnly { get; init; }
 }

@@ -9,7 +9,6 @@ namespace DmEra.Nbd.Handshake;
 /// <summary>What each option does.</summary>
 internal sealed partial class NbdHandshake
 {
-    private const int MinimumBlock = 1;
     private const int PreferredBlock = 4096;
 
     private bool _isSecure;
@@ -122,8 +121,8 @@ internal sealed partial class NbdHandshake
         {
             BlockSizes sizes = new()
             {
-                Minimum = MinimumBlock,
-                Preferred = PreferredBlock,
+                Minimum = (uint)export.MinimumBlock,
+                Preferred = (uint)Math.Max(PreferredBlock, export.MinimumBlock),
                 MaximumPayload = NbdLimits.PayloadBytes,
             };
             Inform(option, Information.BlockSize, BytesOf(ref sizes));

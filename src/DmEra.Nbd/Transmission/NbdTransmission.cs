@@ -29,7 +29,7 @@ internal sealed class NbdTransmission
 
     // Of the connection's thread.
     private readonly byte[] _inputBuffer;
-    private readonly RequestBuffer _input;
+    private readonly InputBuffer _input;
     private readonly byte[] _batch;
     private int _batchLength;
 
@@ -54,7 +54,7 @@ internal sealed class NbdTransmission
         _slots = new WorkSlots(this, buffers);
         _replies = new ReplyQueue(transport, _slots.Return);
         _inputBuffer = buffers.Rent(LargestInline + _headerSize);
-        _input = new RequestBuffer(transport, _inputBuffer);
+        _input = new InputBuffer(transport, _inputBuffer);
         _batch = buffers.Rent(LargestInline + _encoder.DataHeaderSize);
     }
 

@@ -18,12 +18,17 @@ internal sealed class TlsTransport : INbdTransport
 
     /// <summary>Lets the client start TLS on a connection.</summary>
     /// <exception cref="NbdProtocolException">It did not, or its certificate will not do.</exception>
-    public static TlsTransport Accept(INbdTransport plain, NbdTls tls)
+    public static TlsTransport Accept(INbdTransport plain, NbdTls tls) =>
+        Start(plain, stream => stream.AuthenticateAsServer(tls.Options()));
+
+    /// <summary>Starts TLS on a connection, as either side.</summary>
+    /// <exception cref="NbdProtocolException">The peer did not, or its certificate will not do.</exception>
+    public static TlsTransport Start(INbdTransport plain, Action<SslStream> authenticate)
     {
         TlsTransport transport = new(plain);
         try
         {
-            transport._tls.AuthenticateAsServer(tls.Options());
+            authenticate(transport._tls);
             return transport;
         }
         catch (Exception fault) when (fault is AuthenticationException or IOException)

@@ -1,8 +1,8 @@
-using DmEra.Nbd.Transmission;
+using DmEra.Nbd.Transport;
 
-namespace DmEra.Tests.Nbd.Transmission;
+namespace DmEra.Tests.Nbd.Transport;
 
-public sealed class RequestBufferTests
+public sealed class InputBufferTests
 {
     private static readonly byte[] Sent = [.. Enumerable.Range(0, 100).Select(i => (byte)i)];
 
@@ -11,7 +11,7 @@ public sealed class RequestBufferTests
     public void Whatever_way_it_is_taken_everything_comes_once_and_in_order(int seed)
     {
         Random random = new(seed);
-        RequestBuffer buffer = new(new ScriptedTransport(Sent, random.Next(1, 30)), new byte[16]);
+        InputBuffer buffer = new(new ScriptedTransport(Sent, random.Next(1, 30)), new byte[16]);
         List<byte> received = [];
         while (received.Count < Sent.Length)
         {
@@ -37,7 +37,7 @@ public sealed class RequestBufferTests
     [Fact]
     public void What_is_dropped_may_be_longer_than_the_buffer()
     {
-        RequestBuffer buffer = new(new ScriptedTransport(Sent), new byte[16]);
+        InputBuffer buffer = new(new ScriptedTransport(Sent), new byte[16]);
 
         Assert.True(buffer.TryDiscard(90));
         Assert.True(buffer.TryFill(10));

@@ -1,12 +1,10 @@
-using DmEra.Nbd.Transport;
-
-namespace DmEra.Nbd.Transmission;
+namespace DmEra.Nbd.Transport;
 
 /// <summary>
-/// What has been received and not yet been used. One receive may bring many requests; they are taken from here
-/// without copying. Used by the connection's own thread only.
+/// What has been received and not yet been used. One receive may bring many messages; they are taken from here
+/// without copying. Used by the receiving thread only.
 /// </summary>
-internal sealed class RequestBuffer(INbdTransport transport, byte[] buffer)
+internal sealed class InputBuffer(INbdTransport transport, byte[] buffer)
 {
     private int _start;
     private int _end;
@@ -18,7 +16,7 @@ internal sealed class RequestBuffer(INbdTransport transport, byte[] buffer)
 
     public void Skip(int count) => _start += count;
 
-    /// <summary>Waits until <paramref name="count"/> bytes are there; false when the client sends no more.</summary>
+    /// <summary>Waits until <paramref name="count"/> bytes are there; false when the peer sends no more.</summary>
     public bool TryFill(int count)
     {
         while (Available < count)
