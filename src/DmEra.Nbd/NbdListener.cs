@@ -4,7 +4,7 @@ using System.Net.Sockets;
 namespace DmEra.Nbd;
 
 /// <summary>A listening socket and the thread that accepts from it.</summary>
-internal sealed class NbdListener
+internal sealed class NbdListener : IDisposable
 {
     // What to do when descriptors or memory run out: connections that end give some back.
     private static readonly TimeSpan PauseAfterFault = TimeSpan.FromMilliseconds(100);
@@ -14,8 +14,7 @@ internal sealed class NbdListener
     private readonly Action<Socket> _accepted;
     private readonly INbdLog _log;
     private readonly Thread _thread;
-    private readonly object _gate = new();  // guards _isStopping; pulsed when it is set
-    private bool _isStopping;
+    private readonly CancellationTokenSource _stopping = new();
 
     public NbdListener(Socket socket, string? path, Action<Socket> accepted, INbdLog log)
     {
@@ -31,16 +30,13 @@ internal sealed class NbdListener
     /// <summary>Where clients find it.</summary>
     public EndPoint EndPoint { get; }
 
-    public void Stop()
+    /// <summary>Lets nobody in any more.</summary>
+    public void Dispose()
     {
-        lock (_gate)
-        {
-            _isStopping = true;
-            Monitor.Pulse(_gate);
-        }
-
-        _socket.Dispose();  // a blocked accept throws
+        _stopping.Cancel();
         _thread.Join();
+        _socket.Dispose();
+        _stopping.Dispose();
         if (_path is not null) File.Delete(_path);
     }
 
@@ -55,18 +51,19 @@ internal sealed class NbdListener
     {
         try
         {
-            _accepted(_socket.Accept());
+            // Closing the socket would not wake a blocking accept where the service manager has the socket open as well.
+            // What is accepted is blocking all the same.
+            _accepted(_socket.AcceptAsync(_stopping.Token).AsTask().GetAwaiter().GetResult());
             return true;
         }
-        catch (Exception cause) when (cause is SocketException or ObjectDisposedException)
+        catch (OperationCanceledException)
         {
-            lock (_gate)
-            {
-                if (_isStopping) return false;
-                _log.Fault($"{EndPoint}: cannot accept a connection", cause);
-                Monitor.Wait(_gate, PauseAfterFault);
-                return !_isStopping;
-            }
+            return false;
+        }
+        catch (SocketException cause)
+        {
+            _log.Fault($"{EndPoint}: cannot accept a connection", cause);
+            return !_stopping.Token.WaitHandle.WaitOne(PauseAfterFault);
         }
     }
 }

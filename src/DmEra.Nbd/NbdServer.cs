@@ -72,10 +72,11 @@ public sealed class NbdServer : IDisposable
 
     /// <summary>Lets clients in at a socket that somebody else opened, as systemd does for a socket unit. It must be
     /// listening; its file, if it has one, is left in place at the end.</summary>
-    public void Listen(Socket listening)
+    /// <returns>Where it listens.</returns>
+    public EndPoint Listen(Socket listening)
     {
         ArgumentNullException.ThrowIfNull(listening);
-        Start(listening, path: null);
+        return Start(listening, path: null);
     }
 
     /// <summary>Lets no more clients in, serves the requests that have arrived, and disconnects everybody. Returns when
@@ -91,7 +92,7 @@ public sealed class NbdServer : IDisposable
             _listeners.Clear();
         }
 
-        foreach (NbdListener listener in listeners) listener.Stop();
+        foreach (NbdListener listener in listeners) listener.Dispose();
         if (!TryEnd(connection => connection.StopReceiving()) && !TryEnd(connection => connection.Abort()))
             Options.Log.Note("stopped while the device still holds requests of clients that are gone");
         Workers.Stop(Options.DrainTimeout);

@@ -38,7 +38,9 @@ public sealed record NbdServerOptions
         return AllowedNetworks.Any(network => network.Contains(plain));
     }
 
-    internal bool IsOpenInPlaintext =>
+    /// <summary>Whether clients of other machines are let in that neither need TLS nor have leave to do without; a server
+    /// refuses to start so.</summary>
+    public bool IsOpenInPlaintext =>
         !AllowsPlaintextFromAfar
         && Tls is not { Mode: NbdTlsMode.Require }
         && !AllowedNetworks.All(network => IPAddress.IsLoopback(network.BaseAddress));

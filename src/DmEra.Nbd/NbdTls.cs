@@ -49,7 +49,7 @@ public sealed class NbdTls
         string keyPath = Path.Combine(path, "server-key.pem");
         string authorityPath = Path.Combine(path, "ca-cert.pem");
         X509Certificate2 certificate = Load(
-            certificatePath, () => X509Certificate2.CreateFromPemFile(certificatePath, keyPath));
+            $"{certificatePath} or {keyPath}", () => X509Certificate2.CreateFromPemFile(certificatePath, keyPath));
         return new NbdTls(
             mode,
             verifiesClients,

@@ -2,6 +2,7 @@ using System.CommandLine;
 using DmEra.Cli.Serving;
 using DmEra.Control;
 using DmEra.Nbd;
+using DmEra.Nbd.Client;
 using DmEra.Target.Mapping;
 
 namespace DmEra.Cli.Commands;
@@ -10,7 +11,7 @@ namespace DmEra.Cli.Commands;
 internal sealed class ServeCommand
 {
     private readonly Argument<string?> _origin = CommonArguments.OptionalOperand(
-        "ORIGIN", "disk image or block device whose writes are recorded");
+        "ORIGIN", "disk image, block device, or URI of an NBD server's export, whose writes are recorded");
 
     private readonly Option<string?> _metadata = CommonArguments.Text(
         "--metadata", "PATH", "where the eras are kept; made if it is missing [default: ORIGIN.era]");
@@ -36,6 +37,8 @@ internal sealed class ServeCommand
     private readonly Option<string?> _control = CommonArguments.Text(
         "--control", "PATH", "control socket [default: one in the runtime folder]");
 
+    private readonly NbdArguments _nbd = new();
+
     public static Command Create() => new ServeCommand().Build();
 
     private EraCommand Build()
@@ -47,6 +50,8 @@ internal sealed class ServeCommand
                 + "else /run/era for root and /tmp/era-UID for others.",
             "era serve disk.img --size 1G",
             "era serve /dev/vg/disk --metadata /var/lib/disk.era --listen tcp:localhost:10809",
+            "era serve disk.img --listen tcp:0.0.0.0:10809 --allow 10.1.0.0/16 --tls require --tls-certificates /etc/pki/era",
+            "era serve nbd://storage/disk --metadata /var/lib/disk.era",
             "era serve --table '0 2097152 era /dev/vg/meta /dev/vg/disk 128'")
         {
             _origin,
@@ -58,6 +63,7 @@ internal sealed class ServeCommand
             _listen,
             _control,
         };
+        foreach (Option option in _nbd.Options) command.Options.Add(option);
         command.SetAction((parse, _) => new ServeSession(
             Request(parse), parse.Output(), parse.InvocationConfiguration.Error).RunAsync());
         return command;
@@ -68,24 +74,32 @@ internal sealed class ServeCommand
         EraTable? table = RequestedTable(parse);
         string origin = table?.OriginPath ?? parse.GetValue(_origin)
             ?? throw new CommandException("give an ORIGIN or a --table; see 'era serve --help'", ExitCode.Usage);
-        string name = parse.GetValue(_name) ?? Path.GetFileName(Path.TrimEndingDirectorySeparator(origin));
+        NbdUri? remote = RemoteOrigin.Parse(origin);
+        string name = parse.GetValue(_name) ?? Path.GetFileName(Path.TrimEndingDirectorySeparator(remote?.ExportName ?? origin));
         if (!RuntimeFolder.IsName(name))
             throw new CommandException($"'{name}' cannot be the name of a device; choose another --name", ExitCode.Usage);
+        string? metadata = table?.MetadataPath ?? parse.GetValue(_metadata);
+        if (remote is not null && metadata is null)
+            throw new CommandException($"say with {_metadata.Name} where the eras of an origin on a server are kept", ExitCode.Usage);
         RuntimeFolder runtime = RuntimeFolder.FromEnvironment();
-        string[] listen = parse.GetValue(_listen) ?? [];
+        ListenAddress[] listen =
+        [
+            .. SocketActivation.TakeSockets().Select(ListenAddress.Passed),
+            .. (parse.GetValue(_listen) ?? []).Select(ListenAddress.Parse),
+        ];
         string control = parse.GetValue(_control) is string path ? Path.GetFullPath(path) : runtime.ControlSocket(name);
         ListeningSocket.RequireFree(control);
         return new ServeRequest
         {
             Table = table,
             Origin = origin,
-            Metadata = table?.MetadataPath ?? parse.GetValue(_metadata) ?? $"{origin}.era",
+            Metadata = metadata ?? $"{origin}.era",
             BlockSize = parse.GetValue(_blockSize),
             Size = parse.GetValue(_size),
             Name = name,
-            Listen = listen.Length == 0
-                ? [ListenAddress.Unix(runtime.NbdSocket(name))]
-                : [.. listen.Select(ListenAddress.Parse)],
+            Listen = listen.Length == 0 ? [ListenAddress.Unix(runtime.NbdSocket(name))] : listen,
+            Server = _nbd.ServerOptions(parse),
+            IsReadOnly = _nbd.IsReadOnly(parse),
             ControlSocket = control,
             Runtime = listen.Length == 0 || parse.GetValue(_control) is null ? runtime : null,
         };

@@ -5,10 +5,12 @@ using DmEra.Nbd;
 
 namespace DmEra.Cli.Serving;
 
-/// <summary>A place to listen for NBD clients: <c>unix:PATH</c> or <c>tcp:HOST:PORT</c>.</summary>
+/// <summary>A place to listen for NBD clients: <c>unix:PATH</c>, <c>tcp:HOST:PORT</c>, or a socket that the service manager
+/// opened.</summary>
 /// <param name="EndPoint">Where to listen.</param>
-/// <param name="Host">The host as it was typed; null for a Unix socket.</param>
-internal sealed record ListenAddress(EndPoint EndPoint, string? Host)
+/// <param name="Host">The host as it was typed; null where none was.</param>
+/// <param name="Socket">The socket, if it is open already.</param>
+internal sealed record ListenAddress(EndPoint EndPoint, string? Host = null, Socket? Socket = null)
 {
     private const string UnixScheme = "unix:";
     private const string TcpScheme = "tcp:";
@@ -18,8 +20,11 @@ internal sealed record ListenAddress(EndPoint EndPoint, string? Host)
     public static ListenAddress Unix(string path)
     {
         ListeningSocket.RequireFree(path);
-        return new ListenAddress(new UnixDomainSocketEndPoint(path), Host: null);
+        return new ListenAddress(new UnixDomainSocketEndPoint(path));
     }
+
+    /// <summary>A socket that the service manager opened.</summary>
+    public static ListenAddress Passed(Socket socket) => new(socket.LocalEndPoint!, Socket: socket);
 
     /// <summary>Reads what the user typed.</summary>
     /// <exception cref="CommandException">It is none of the two forms, or the host is unknown.</exception>
@@ -45,13 +50,18 @@ internal sealed record ListenAddress(EndPoint EndPoint, string? Host)
     /// <summary>The URI that clients use.</summary>
     /// <param name="export">Name of the export.</param>
     /// <param name="bound">Where it listens, with the port that was chosen.</param>
-    public string Uri(string export, EndPoint bound)
+    /// <param name="needsTls">Whether they get nowhere without TLS.</param>
+    public string Uri(string export, EndPoint bound, bool needsTls)
     {
+        string scheme = needsTls ? "nbds" : "nbd";
         string name = System.Uri.EscapeDataString(export);
-        return Host is null
-            ? $"nbd+unix:///{name}?socket={EscapePath(bound.ToString()!)}"
-            : $"nbd://{Host}:{((IPEndPoint)bound).Port}/{name}";
+        return bound is IPEndPoint tcp
+            ? $"{scheme}://{Host ?? HostOf(tcp.Address)}:{tcp.Port}/{name}"
+            : $"{scheme}+unix:///{name}?socket={EscapePath(bound.ToString()!)}";
     }
+
+    private static string HostOf(IPAddress address) =>
+        address.AddressFamily == AddressFamily.InterNetworkV6 ? $"[{address}]" : $"{address}";
 
     private static string EscapePath(string path) =>
         System.Uri.EscapeDataString(path).Replace("%2F", "/", StringComparison.Ordinal);

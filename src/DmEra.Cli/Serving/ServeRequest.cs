@@ -1,5 +1,6 @@
 using DmEra.Control;
 using DmEra.Devices;
+using DmEra.Nbd;
 using DmEra.PersistentData.Blocks;
 using DmEra.Target.History;
 using DmEra.Target.Mapping;
@@ -15,7 +16,7 @@ internal sealed record ServeRequest
     /// <summary>The device by its table; or null, and <see cref="Origin"/> says what it is made from.</summary>
     public EraTable? Table { get; init; }
 
-    /// <summary>Path of the origin.</summary>
+    /// <summary>Path of the origin, or the NBD URI of one on a server.</summary>
     public required string Origin { get; init; }
 
     /// <summary>Path of the metadata.</summary>
@@ -33,6 +34,12 @@ internal sealed record ServeRequest
     /// <summary>Where to listen for NBD clients.</summary>
     public required IReadOnlyList<ListenAddress> Listen { get; init; }
 
+    /// <summary>Which NBD clients are let in, and how.</summary>
+    public NbdServerOptions Server { get; init; } = new();
+
+    /// <summary>Whether clients may not write.</summary>
+    public bool IsReadOnly { get; init; }
+
     /// <summary>Path of the control socket.</summary>
     public required string ControlSocket { get; init; }
 
@@ -40,14 +47,16 @@ internal sealed record ServeRequest
     public RuntimeFolder? Runtime { get; init; }
 
     /// <summary>Makes the files that are missing, and the table of the device.</summary>
+    /// <param name="files">What is made.</param>
+    /// <param name="remote">The origin, when that is on a server.</param>
     /// <exception cref="CommandException">The origin is missing or has another size.</exception>
-    public EraTable Prepare(NewFiles files)
+    public EraTable Prepare(NewFiles files, IBlockDevice? remote = null)
     {
         if (Table is not null) return Table;
-        long size = PrepareOrigin(files);
+        long size = remote is null ? PrepareOrigin(files) : SizeOf(remote);
         uint blockSectors = BlockSize is long bytes ? BlockSectors(bytes) : ExistingBlockSectors() ?? DefaultBlockSectors;
-        EraTable table = new(
-            0, size / EraTable.SectorSize, Path.GetFullPath(Metadata), Path.GetFullPath(Origin), blockSectors);
+        string origin = remote is null ? Path.GetFullPath(Origin) : Origin;
+        EraTable table = new(0, size / EraTable.SectorSize, Path.GetFullPath(Metadata), origin, blockSectors);
         if (!Path.Exists(Metadata)) files.CreateReserved(Metadata, MetadataSizing.SuggestedBytes(table.BlockCount));
         return table;
     }
@@ -77,6 +86,11 @@ internal sealed record ServeRequest
     private long ExistingOriginSize()
     {
         using FileBlockDevice origin = FileBlockDevice.OpenShared(Origin);
+        return SizeOf(origin);
+    }
+
+    private long SizeOf(IBlockDevice origin)
+    {
         if (Size is long size && size != origin.Length)
         {
             throw new CommandException($"{Origin}: exists with {ByteSize.Format(origin.Length)}, "

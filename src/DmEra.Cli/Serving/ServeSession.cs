@@ -2,6 +2,7 @@ using System.Net;
 using DmEra.Control;
 using DmEra.Devices;
 using DmEra.Nbd;
+using DmEra.Nbd.Client;
 using DmEra.Target.Mapping;
 
 namespace DmEra.Cli.Serving;
@@ -17,12 +18,18 @@ internal sealed class ServeSession(ServeRequest request, TextWriter output, Text
         using StopSignals signals = new(error);
         request.Runtime?.Create();
         using NewFiles files = new();
-        EraTable table = request.Prepare(files);
-        using EraTarget target = EraTarget.Create(table, new EraTargetOptions { Log = Log });
-        using FileBlockDevice origin = FileBlockDevice.OpenShared(table.OriginPath);
-        BlockStatusCatalog contexts = new([new AllocationContext(origin)], [new EraContexts(target)]);
-        NbdExport export = new(request.Name, target.Device, contexts);
-        using NbdServer server = new([export], new NbdServerOptions { Log = this });
+        using NbdBlockDevice? remote = RemoteOrigin.Parse(request.Origin) is { } uri ? RemoteOrigin.Connect(uri, Log) : null;
+        EraTable table = request.Prepare(files, remote);
+        EraTargetOptions options = new() { Log = Log };
+        using EraTarget target = remote is null ? EraTarget.Create(table, options) : EraTarget.Create(table, remote, options);
+        using FileBlockDevice? file = remote is null ? FileBlockDevice.OpenShared(table.OriginPath) : null;
+        IBlockStatusCatalog allocation = file is null ? remote!.Contexts : new BlockStatusCatalog(new AllocationContext(file));
+        NbdExport export = new(request.Name, target.Device, new BlockStatusCatalog([], [allocation, new EraContexts(target)]))
+        {
+            IsReadOnly = request.IsReadOnly,
+            MinimumBlock = remote?.MinimumBlock ?? 1,
+        };
+        using NbdServer server = new([export], request.Server with { Log = this });
         using UnixListener control = new(request.ControlSocket);
         string[] uris = [.. request.Listen.Select(address => Listen(server, address))];
         target.Resume();
@@ -31,7 +38,10 @@ internal sealed class ServeSession(ServeRequest request, TextWriter output, Text
         ServedDevice device = new(request.Name, target, server, uris, control);
         await using ControlServer controlServer = await ControlServer.StartAsync(device, control, Log);
         Announce(uris);
-        if (await Task.WhenAny(device.Stopped, signals.Requested) == signals.Requested) device.Stop();
+        ServiceNotification.Send(ServiceNotification.Ready, Log);
+        bool isSignalled = await Task.WhenAny(device.Stopped, signals.Requested) == signals.Requested;
+        ServiceNotification.Send(ServiceNotification.Stopping, Log);
+        if (isSignalled) device.Stop();
         if (await device.Stopped is not string fault) return ExitCode.Done;
         throw new CommandException($"{request.Name}: stopped, but the metadata had failed: {fault}");
     }
@@ -45,8 +55,8 @@ internal sealed class ServeSession(ServeRequest request, TextWriter output, Text
 
     private string Listen(NbdServer server, ListenAddress address)
     {
-        EndPoint bound = server.Listen(address.EndPoint);
-        return address.Uri(request.Name, bound);
+        EndPoint bound = address.Socket is null ? server.Listen(address.EndPoint) : server.Listen(address.Socket);
+        return address.Uri(request.Name, bound, request.Server.Tls is { Mode: NbdTlsMode.Require });
     }
 
     private void Announce(string[] uris)

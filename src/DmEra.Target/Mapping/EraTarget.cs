@@ -106,6 +106,20 @@ public sealed partial class EraTarget : IDisposable
         }
     }
 
+    /// <summary>As <see cref="Create(EraTable, EraTargetOptions)"/>, on an origin that is open already; it is disposed of
+    /// with the target, but not when this fails.</summary>
+    /// <exception cref="EraTargetException">Something is wrong with the devices.</exception>
+    public static EraTarget Create(EraTable table, IBlockDevice origin, EraTargetOptions options)
+    {
+        FileBlockDevice metadata = TableDevices.OpenMetadata(table);
+        try { return Create(table, metadata, origin, options); }
+        catch
+        {
+            metadata.Dispose();
+            throw;
+        }
+    }
+
     /// <summary>As <see cref="Create(EraTable, EraTargetOptions)"/>, on devices that are open already; they are
     /// disposed of with the target, but not when this fails.</summary>
     /// <exception cref="EraTargetException">Something is wrong with the devices.</exception>

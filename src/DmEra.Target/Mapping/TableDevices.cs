@@ -12,7 +12,7 @@ internal static class TableDevices
     /// <summary>Opens both for writing, and locks out everybody else.</summary>
     public static (FileBlockDevice Metadata, FileBlockDevice Origin) Open(EraTable table)
     {
-        FileBlockDevice metadata = Open(table.MetadataPath, MetadataFault);
+        FileBlockDevice metadata = OpenMetadata(table);
         try
         {
             if (IsSame(metadata, table.OriginPath)) throw Same(table);
@@ -24,6 +24,9 @@ internal static class TableDevices
             throw;
         }
     }
+
+    /// <summary>Opens the metadata device alone, for an origin that is no file of this machine.</summary>
+    public static FileBlockDevice OpenMetadata(EraTable table) => Open(table.MetadataPath, MetadataFault);
 
     public static void RequireDifferent(EraTable table, IBlockDevice metadata, IBlockDevice origin)
     {

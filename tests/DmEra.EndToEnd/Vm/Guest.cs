@@ -7,7 +7,8 @@ namespace DmEra.EndToEnd.Vm;
 /// <summary>
 /// A throw-away Linux machine with the real kernel's device mapper, in software emulation, so that it runs anywhere.
 /// It boots in some three seconds and then runs scripts, as root, with the programs that build-guest lists.
-/// Nothing of it survives but its disks.
+/// Nothing of it survives but its disks. It sees what listens on this machine's 127.0.0.1 as 10.0.2.2, once it has set up
+/// its eth0.
 /// </summary>
 internal sealed class Guest : IDisposable
 {
@@ -29,6 +30,7 @@ internal sealed class Guest : IDisposable
             "-kernel", KernelAndInitramfs.Value[0], "-initrd", KernelAndInitramfs.Value[1],
             "-append", "console=ttyS0 quiet panic=-1 oops=panic mitigations=off nokaslr no_timer_check random.trust_cpu=on",
             "-serial", $"file:{_folder["kernel.log"]}",
+            "-netdev", "user,id=net", "-device", "virtio-net-pci,netdev=net,romfile=",
             "-device", "virtio-serial-pci",
             "-chardev", "stdio,id=host,signal=off", "-device", "virtserialport,chardev=host",
         ];

@@ -1,6 +1,8 @@
 using System.Net;
+using System.Net.Sockets;
 using DmEra.Cli;
 using DmEra.Cli.Serving;
+using DmEra.Nbd;
 
 namespace DmEra.Tests.Cli.Serving;
 
@@ -58,7 +60,28 @@ public sealed class ListenAddressTests
         ListenAddress tcp = ListenAddress.Parse("tcp:[::1]:0");
 
         Assert.Equal(
-            "nbd+unix:///my%20disk%3F?socket=/run/my%20era/%C3%A4%26b%23c.nbd", unix.Uri("my disk?", unix.EndPoint));
-        Assert.Equal("nbd://[::1]:4711/disk", tcp.Uri("disk", new IPEndPoint(IPAddress.IPv6Loopback, 4711)));
+            "nbd+unix:///my%20disk%3F?socket=/run/my%20era/%C3%A4%26b%23c.nbd", unix.Uri("my disk?", unix.EndPoint, needsTls: false));
+        Assert.Equal("nbd://[::1]:4711/disk", tcp.Uri("disk", new IPEndPoint(IPAddress.IPv6Loopback, 4711), needsTls: false));
+    }
+
+    [Fact]
+    public void Uris_say_that_tls_is_needed()
+    {
+        ListenAddress unix = ListenAddress.Unix("/run/x");
+        ListenAddress tcp = ListenAddress.Parse("tcp:localhost:4711");
+
+        Assert.Equal("nbds+unix:///disk?socket=/run/x", unix.Uri("disk", unix.EndPoint, needsTls: true));
+        Assert.Equal("nbds://localhost:4711/disk", tcp.Uri("disk", tcp.EndPoint, needsTls: true));
+    }
+
+    [Theory]
+    [InlineData("127.0.0.1", @"^nbd://127\.0\.0\.1:\d+/disk$")]
+    [InlineData("::1", @"^nbd://\[::1\]:\d+/disk$")]
+    public void Sockets_of_the_service_manager_have_uris_as_well(string host, string uri)
+    {
+        using Socket socket = ListeningSocket.Open(new IPEndPoint(IPAddress.Parse(host), 0), 1);
+        ListenAddress address = ListenAddress.Passed(socket);
+
+        Assert.Matches(uri, address.Uri("disk", address.EndPoint, needsTls: false));
     }
 }

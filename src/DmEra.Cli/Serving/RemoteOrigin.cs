@@ -1,0 +1,29 @@
+using DmEra.Nbd.Client;
+
+namespace DmEra.Cli.Serving;
+
+/// <summary>An origin that is an export of an NBD server.</summary>
+internal static class RemoteOrigin
+{
+    /// <summary>Reads what the user typed.</summary>
+    /// <returns>null: it is a path.</returns>
+    /// <exception cref="CommandException">It is a URI that makes no sense.</exception>
+    public static NbdUri? Parse(string origin)
+    {
+        try { return NbdUri.IsUri(origin) ? NbdUri.Parse(origin) : null; }
+        catch (FormatException fault) { throw new CommandException(fault.Message, ExitCode.Usage); }
+    }
+
+    /// <summary>Connects to the server.</summary>
+    /// <param name="uri">The export.</param>
+    /// <param name="log">Is told when the server goes away, and when it is back.</param>
+    /// <exception cref="CommandException">The export cannot be written to.</exception>
+    /// <exception cref="IOException">The server cannot be reached, or refuses.</exception>
+    public static NbdBlockDevice Connect(NbdUri uri, Action<string> log)
+    {
+        NbdBlockDevice origin = NbdBlockDevice.Open(uri, new NbdClientOptions { Log = log });
+        if (!origin.IsReadOnly) return origin;
+        origin.Dispose();
+        throw new CommandException($"{uri}: its server lets nobody write to it; have it served writable");
+    }
+}

@@ -1,0 +1,107 @@
+using System.Globalization;
+using System.Net.Sockets;
+using System.Text;
+using DmEra.Tests;
+
+namespace DmEra.EndToEnd.Processes;
+
+/// <summary>Who is let in, and how a service manager runs it.</summary>
+public sealed class ServeOptionTests : IDisposable
+{
+    private readonly TempFolder _folder = new();
+
+    public void Dispose() => _folder.Dispose();
+
+    [Fact]
+    public void Where_tls_is_required_clients_show_a_certificate_or_get_nothing()
+    {
+        string pki = Certificates.Make(_folder["pki"]);
+        using EraServer server = EraServer.Start(
+            _folder, _folder["disk"], "--size", "16M", "--listen", "tcp:localhost:0",
+            "--tls", "require", "--tls-certificates", pki, "--tls-verify-peer");
+        string uri = server.Greeting[0];
+
+        Assert.Matches(@"^nbds://localhost:\d+/disk$", uri);
+        File.WriteAllText(_folder["secret"], "secret");
+        Oracle.Run("nbdcopy", "--", _folder["secret"], $"{uri}?tls-certificates={pki}").AssertSuccess();
+        Assert.Equal([(0u, 1u)], server.Changed("disk", 1));
+        foreach (string refused in new[] { uri, uri.Replace("nbds:", "nbd:", StringComparison.Ordinal) })
+            Assert.NotEqual(0, Oracle.Run("nbdinfo", "--size", refused).ExitCode);
+    }
+
+    [Fact]
+    public void A_read_only_disk_is_read_and_asked_but_not_written()
+    {
+        using EraServer server = EraServer.Start(_folder, _folder["disk"], "--size", "16M", "--read-only");
+
+        Oracle.NbdShell(server.Uri, "assert h.is_read_only(); h.pread(512, 0)").AssertSuccess();
+        ProgramResult write = Oracle.NbdShell(server.Uri, "h.set_strict_mode(0); h.pwrite(b'x', 0)");
+        Assert.NotEqual(0, write.ExitCode);
+        Assert.Contains("Operation not permitted", write.Error, StringComparison.Ordinal);
+        Assert.Empty(server.Changed("disk", 1));
+        Assert.Contains("clean", Oracle.Run("nbdinfo", "--map=qemu:dirty-bitmap:since-1", server.Uri).AssertSuccess().Output);
+    }
+
+    [Fact]
+    public void Connections_are_limited()
+    {
+        using EraServer server = EraServer.Start(_folder, _folder["disk"], "--size", "16M", "--max-connections", "2");
+
+        ProgramResult third = Oracle.NbdShell(
+            server.Uri, $"uri = '{server.Uri}'", "a = nbd.NBD(); a.connect_uri(uri)", "b = nbd.NBD(); b.connect_uri(uri)");
+
+        Assert.NotEqual(0, third.ExitCode);
+        Oracle.NbdShell(server.Uri, $"a = nbd.NBD(); a.connect_uri('{server.Uri}')").AssertSuccess();
+    }
+
+    [Fact]
+    public void A_service_manager_can_open_the_socket_and_start_it_when_a_client_comes()
+    {
+        using RunningProgram manager = new(
+            "systemd-socket-activate",
+            ["-l", _folder["nbd.sock"], "-E", "ERA_RUNTIME_DIR", EraServer.Program, "serve", _folder["disk"], "--size", "16M"],
+            ("ERA_RUNTIME_DIR", _folder["run"]));
+        Eventually.Equal("True", () => $"{File.Exists(_folder["nbd.sock"])}", "the socket is there");
+
+        Oracle.NbdShell($"nbd+unix:///disk?socket={_folder["nbd.sock"]}", "h.pwrite(b'x', 70000)").AssertSuccess();
+
+        Assert.Equal("1 2\n", EraServer.Run(_folder, "changed", "disk", "--since", "1", "--format", "ranges").AssertSuccess().Output);
+        EraServer.Run(_folder, "stop", "disk").AssertSuccess();
+        Assert.True(File.Exists(_folder["nbd.sock"]), "the socket is the manager's");
+        Oracle.EraCheck(_folder["disk.era"]);
+    }
+
+    [Theory, InlineData(false), InlineData(true)]
+    public void A_service_manager_learns_when_it_is_ready_and_when_it_stops(bool isAbstract)
+    {
+        string name = isAbstract ? $"era-test-{Environment.ProcessId}" : _folder["notify"];
+        using Socket manager = new(AddressFamily.Unix, SocketType.Dgram, ProtocolType.Unspecified);
+        manager.Bind(new UnixDomainSocketEndPoint(isAbstract ? $"\0{name}" : name));
+        manager.ReceiveTimeout = 30_000;
+        using RunningProgram era = new(
+            EraServer.Program, ["serve", _folder["disk"], "--size", "16M"],
+            ("ERA_RUNTIME_DIR", _folder["run"]), ("NOTIFY_SOCKET", isAbstract ? $"@{name}" : name));
+
+        Assert.Equal("READY=1", Receive());
+        Oracle.Run("nbdinfo", $"nbd+unix:///disk?socket={_folder["run"]}/disk.nbd").AssertSuccess();
+        Oracle.Run("kill", era.Id.ToString(CultureInfo.InvariantCulture)).AssertSuccess();
+        Assert.Equal("STOPPING=1", Receive());
+        Assert.Equal(0, era.AwaitExit(TimeSpan.FromSeconds(30)));
+
+        string Receive()
+        {
+            byte[] message = new byte[256];
+            return Encoding.ASCII.GetString(message, 0, manager.Receive(message));
+        }
+    }
+
+    [Fact]
+    public void A_manager_that_cannot_be_told_does_not_keep_it_from_serving()
+    {
+        using EraServer server = EraServer.StartThrough(
+            _folder, $"export NOTIFY_SOCKET={_folder["missing"]}", _folder["disk"], "--size", "16M");
+
+        Oracle.Run("nbdinfo", server.Uri).AssertSuccess();
+        server.Terminate();
+    }
+}
