@@ -9,11 +9,14 @@ internal static class DeviceLookup
     /// <summary>Opens the control plane of a device: a name from <c>era ls</c>, or the path of a control
     /// socket.</summary>
     /// <exception cref="CommandException">There is no such device.</exception>
-    public static ControlClient Connect(string device)
+    public static ControlClient Connect(string device) => TryConnect(device)
+        ?? throw new CommandException($"{device}: no such device is being served; 'era ls' lists those that are");
+
+    /// <summary>As <see cref="Connect"/>; null when there is no such device.</summary>
+    public static ControlClient? TryConnect(string device)
     {
         string named = RuntimeFolder.FromEnvironment().ControlSocket(device);
         if (RuntimeFolder.IsName(device) && Path.Exists(named)) return new ControlClient(named);
-        if (ListeningSocket.IsSocket(device)) return new ControlClient(device);
-        throw new CommandException($"{device}: no such device is being served; 'era ls' lists those that are");
+        return ListeningSocket.IsSocket(device) ? new ControlClient(device) : null;
     }
 }

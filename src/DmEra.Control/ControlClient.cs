@@ -50,6 +50,11 @@ public sealed class ControlClient : IDisposable
     /// <summary>Lets requests wait, and archives the era.</summary>
     public Task SuspendAsync(CancellationToken cancellation) => PostAsync("/suspend", null, cancellation);
 
+    /// <summary>As <see cref="SuspendAsync"/>, but the device is resumed when the result is disposed of, or when this
+    /// process ends.</summary>
+    public async Task<IDisposable> PauseAsync(CancellationToken cancellation) =>
+        await SendAsync(HttpMethod.Post, "/pause", null, cancellation);
+
     /// <summary>Starts a new era and lets requests in.</summary>
     public Task ResumeAsync(CancellationToken cancellation) => PostAsync("/resume", null, cancellation);
 

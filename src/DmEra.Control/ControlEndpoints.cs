@@ -42,6 +42,7 @@ internal static class ControlEndpoints
             target.Resize(Sectors(request.Size));
             Done(context);
         });
+        application.MapPost($"{Root}/pause", context => Pause(context, target, application.Lifetime.ApplicationStopping));
         application.MapPost($"{Root}/stop", context => Stop(context, device));
     }
 
@@ -92,6 +93,31 @@ internal static class ControlEndpoints
     }
 
     private static void Done(HttpContext context) => context.Response.StatusCode = StatusCodes.Status204NoContent;
+
+    // Whoever asks for a pause cannot leave the device waiting for ever: it goes on when he is gone.
+    private static async Task Pause(HttpContext context, EraTarget target, CancellationToken stopping)
+    {
+        if (target.State == TargetState.Suspended)
+            throw new EraTargetException("suspended already: somebody else has its requests wait", Errno.EINVAL);
+        target.Suspend();
+        uint era = target.Status.CurrentEra;
+        try
+        {
+            using CancellationTokenSource end = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted, stopping);
+            await ReplyAsync(context, new PauseReply(era), ControlJson.Context.PauseReply);
+            await context.Response.Body.FlushAsync(end.Token);
+            await Task.Delay(Timeout.InfiniteTimeSpan, end.Token);
+        }
+        catch (OperationCanceledException)
+        {
+            // The end of the pause.
+        }
+        finally
+        {
+            // Resumed by other means it is in a later era; and a device that is being stopped stays as it is.
+            if (target.Status.CurrentEra == era && !stopping.IsCancellationRequested) target.Resume();
+        }
+    }
 
     private static async Task Stop(HttpContext context, ServedDevice device)
     {

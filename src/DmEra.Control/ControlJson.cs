@@ -31,5 +31,6 @@ public static class ControlJson
 [JsonSerializable(typeof(MessageRequest))]
 [JsonSerializable(typeof(ResizeRequest))]
 [JsonSerializable(typeof(CheckpointReply))]
+[JsonSerializable(typeof(PauseReply))]
 [JsonSerializable(typeof(ErrorReply))]
 internal sealed partial class ControlJsonContext : JsonSerializerContext;

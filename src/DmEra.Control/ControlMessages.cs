@@ -33,6 +33,9 @@ public sealed record DeviceDescription
     /// <summary>Path of the metadata.</summary>
     public required string Metadata { get; init; }
 
+    /// <summary>Identifies the metadata; null when that is not known.</summary>
+    public Guid? Lineage { get; init; }
+
     /// <summary>Metadata blocks of 4 KiB in use.</summary>
     public required ulong MetadataBlocksUsed { get; init; }
 
@@ -66,6 +69,10 @@ public sealed record ResizeRequest(long Size);
 /// <summary>Answer to POST /v1/device/checkpoint.</summary>
 /// <param name="Era">The era that has begun.</param>
 public sealed record CheckpointReply(uint Era);
+
+/// <summary>Answer to POST /v1/device/pause; the connection stays open for as long as the pause is to last.</summary>
+/// <param name="Era">The last era that anything was written in.</param>
+public sealed record PauseReply(uint Era);
 
 /// <summary>Body of every answer that is not a success.</summary>
 /// <param name="Error">One line: what is wrong, and what to do.</param>

@@ -46,6 +46,7 @@ public sealed class ServedDevice(
             BlockSize = table.BlockSizeBytes,
             Origin = table.OriginPath,
             Metadata = table.MetadataPath,
+            Lineage = target.Lineage,
             MetadataBlocksUsed = status.UsedMetadataBlocks,
             MetadataBlocks = status.TotalMetadataBlocks,
             MetadataSnapshot = status.MetadataSnapshot == 0 ? null : status.MetadataSnapshot,

@@ -63,8 +63,33 @@ public sealed class FileBlockDevice : IBlockDevice
         SafeFileHandle file = LinuxFile.Open(path, LinuxFile.OpenReadOnly);
         LinuxFile.FileStatus status = LinuxFile.Status(file);
         RequireDisk(path, file, status);
-        // A device-mapper target does not write through the page cache: what is there may be old.
+        // A device-mapper target does not write through the page cache: what is there may be old. Nor may the kernel
+        // read ahead on its own, only to have it dropped.
+        if (status.IsBlockDevice) LinuxFile.AccessAtRandom(file);
         return new FileBlockDevice(path, file, status, writable: false, readsAnew: status.IsBlockDevice);
+    }
+
+    /// <summary>Makes a copy of a file that shares its space with it, on file systems that can (XFS, btrfs), as it is at
+    /// this moment. The copy has no name and is gone when it is closed.</summary>
+    /// <returns>The copy, to be read; null when the file system cannot, or it is no regular file.</returns>
+    public static FileBlockDevice? TryClone(string path)
+    {
+        string name = $"{path}.clone-{Environment.ProcessId}";
+        try
+        {
+            using SafeFileHandle source = LinuxFile.Open(path, LinuxFile.OpenReadOnly);
+            if (!LinuxFile.Status(source).IsRegular) return null;
+            SafeFileHandle clone = File.OpenHandle(name, FileMode.CreateNew, FileAccess.ReadWrite);
+            File.Delete(name);
+            if (LinuxFile.TryClone(source, clone))
+                return new FileBlockDevice(name, clone, LinuxFile.Status(clone), writable: false);
+            clone.Dispose();
+            return null;
+        }
+        catch (Exception fault) when (fault is IOException or UnauthorizedAccessException)
+        {
+            return null;
+        }
     }
 
     /// <summary>True when both names lead to the same file or device.</summary>
@@ -166,7 +191,11 @@ public sealed class FileBlockDevice : IBlockDevice
     }
 
     /// <inheritdoc/>
-    public void Prefetch(long offset, long length) => LinuxFile.WillNeed(_file, offset, length);
+    public void Prefetch(long offset, long length)
+    {
+        // What is read ahead would be dropped again, see OpenShared.
+        if (!_readsAnew) LinuxFile.WillNeed(_file, offset, length);
+    }
 
     /// <inheritdoc/>
     public bool TryExtend(long length)

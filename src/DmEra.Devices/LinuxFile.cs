@@ -25,9 +25,11 @@ internal static partial class LinuxFile
     private const int AllocatePunchHole = 2;
     private const int AllocateZeroRange = 0x10;
     private const int NoWait = 8;               // RWF_NOWAIT
+    private const int AdviseRandom = 1;
     private const int AdviseWillNeed = 3;
     private const int AdviseDontNeed = 4;
     private const uint BlkDiscard = 0x1277;
+    private const uint FileClone = 0x40049409;  // FICLONE
     private const int TypeMask = 0xF000;
     private const int TypeBlock = 0x6000;
     private const int TypeRegular = 0x8000;
@@ -108,10 +110,29 @@ internal static partial class LinuxFile
     public static void WillNeed(SafeFileHandle file, long offset, long length) =>
         _ = posix_fadvise(file, offset, length, AdviseWillNeed);
 
+    /// <summary>Has the kernel read what is asked for, and nothing ahead of it.</summary>
+    public static void AccessAtRandom(SafeFileHandle file) => _ = posix_fadvise(file, 0, 0, AdviseRandom);
+
     /// <summary>Drops what the page cache has of a range, so that the next read asks the disk; of length 0: up to the
     /// end.</summary>
     public static void DontNeed(SafeFileHandle file, long offset, long length) =>
         _ = posix_fadvise(file, offset, length, AdviseDontNeed);
+
+    /// <summary>Makes a file share the content of another one, as it is at this moment; false when the file system
+    /// cannot do that.</summary>
+    public static unsafe bool TryClone(SafeFileHandle source, SafeFileHandle target)
+    {
+        bool isHeld = false;
+        try
+        {
+            source.DangerousAddRef(ref isHeld);
+            return ioctl(target, FileClone, (void*)source.DangerousGetHandle()) == 0;
+        }
+        finally
+        {
+            if (isHeld) source.DangerousRelease();
+        }
+    }
 
     /// <summary>Reads; the count may be short, and is 0 at the end of the file.</summary>
     public static unsafe int Read(SafeFileHandle file, Span<byte> buffer, long offset)

@@ -27,7 +27,7 @@ public sealed record ImageManifest
     /// <summary>The last era whose writes are all in it. The next increment takes what was written in later ones.</summary>
     public required uint LastEra { get; init; }
 
-    /// <summary>How far the content is of one moment.</summary>
+    /// <summary>How it was made sure that the content is of one moment.</summary>
     public required ImageConsistency Consistency { get; init; }
 
     /// <summary>Some of the last writes before it, to tell metadata that was put back from a copy; null when there
@@ -58,7 +58,7 @@ public sealed record DeviceIdentity(string Name, Guid? Lineage, long SizeSectors
 /// <param name="Blocks">Origin blocks, ascending.</param>
 public sealed record EraWitness(uint Era, IReadOnlyList<uint> Blocks);
 
-/// <summary>How far the content of an image is of one moment.</summary>
+/// <summary>How it was made sure that the content of an image is of one moment.</summary>
 [JsonConverter(typeof(JsonStringEnumConverter<ImageConsistency>))]
 public enum ImageConsistency
 {
@@ -80,4 +80,5 @@ public enum ImageConsistency
 /// <param name="BytesNew">Of those, neither zeroes nor in the repository before.</param>
 /// <param name="BytesStored">What the repository grew by.</param>
 /// <param name="Seconds">How long it took.</param>
-public sealed record ImageCost(long BytesRead, long BytesNew, long BytesStored, double Seconds);
+/// <param name="PauseSeconds">How long of that writes to the device were held up.</param>
+public sealed record ImageCost(long BytesRead, long BytesNew, long BytesStored, double Seconds, double PauseSeconds);

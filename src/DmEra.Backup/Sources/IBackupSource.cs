@@ -42,5 +42,6 @@ public interface IBackupSource : ITrackedDevice
 
 /// <summary>The moment that an image is of.</summary>
 /// <param name="LastEra">The last era whose writes are all in it; later writes are in later eras.</param>
-/// <param name="Consistency">How far it is one moment.</param>
-public sealed record TakenPoint(uint LastEra, ImageConsistency Consistency);
+/// <param name="Consistency">How it was made sure that it is one moment.</param>
+/// <param name="Pause">How long writes were held up.</param>
+public sealed record TakenPoint(uint LastEra, ImageConsistency Consistency, TimeSpan Pause);

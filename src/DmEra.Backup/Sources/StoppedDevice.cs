@@ -82,7 +82,7 @@ public sealed class StoppedDevice : IBackupSource
     {
         pass(_origin, plan.FirstPass(_origin, WrittenSince));
         // Whoever resumes the device starts a new era, even if the last one was left open by a crash.
-        return new TakenPoint(CurrentEra, ImageConsistency.Stopped);
+        return new TakenPoint(CurrentEra, ImageConsistency.Stopped, TimeSpan.Zero);
     }
 
     /// <inheritdoc/>

@@ -112,7 +112,11 @@ public sealed class BackupRun
             Witness = witness,
             Map = map,
             Cost = new ImageCost(
-                backup.BytesRead, backup.BytesNew, backup.BytesStored, _time.GetElapsedTime(start).TotalSeconds),
+                backup.BytesRead,
+                backup.BytesNew,
+                backup.BytesStored,
+                _time.GetElapsedTime(start).TotalSeconds,
+                point.Pause.TotalSeconds),
         });
         return new BackupReport(image, backup.IsContinued, _remarks);
     }

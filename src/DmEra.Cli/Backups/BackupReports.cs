@@ -34,7 +34,7 @@ internal static class BackupReports
         string kind = image.Parent is null ? "full" : $"on top of image {image.Parent.Number}";
         string continued = report.WasContinued ? ", continued after an interruption" : "";
         output.WriteLine($"image {image.Number}: {kind}, up to era {image.LastEra}; {Amount.Bytes(cost.BytesRead)} read, "
-            + $"{Amount.Bytes(cost.BytesStored)} stored in {Amount.Seconds(cost.Seconds)}; {Describe(image.Consistency)}{continued}");
+            + $"{Amount.Bytes(cost.BytesStored)} stored in {Amount.Seconds(cost.Seconds)}; {Describe(image)}{continued}");
     }
 
     /// <summary>What a backup would read, in a line.</summary>
@@ -46,13 +46,14 @@ internal static class BackupReports
         foreach (string remark in estimate.Remarks) output.WriteLine(remark);
     }
 
-    /// <summary>How far an image is of one moment.</summary>
-    public static string Describe(ImageConsistency consistency) => consistency switch
+    private static string Describe(ImageManifest image) => image.Consistency switch
     {
         ImageConsistency.Stopped => "the device was not in use",
-        ImageConsistency.Frozen => "of one moment, with its users brought to rest",
-        _ => "of one moment, as after a power failure then (crash-consistent)",
+        ImageConsistency.Frozen => $"of one moment, with its users brought to rest{Pause(image)}",
+        _ => $"of one moment, as after a power failure then (crash-consistent){Pause(image)}",
     };
+
+    private static string Pause(ImageManifest image) => $"; writes waited for {image.Cost.PauseSeconds * 1000:F0} ms";
 }
 
 [JsonSourceGenerationOptions(

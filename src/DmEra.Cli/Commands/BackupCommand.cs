@@ -12,13 +12,23 @@ namespace DmEra.Cli.Commands;
 internal sealed class BackupCommand
 {
     private readonly Argument<string> _device = CommonArguments.Operand(
-        "ORIGIN", "disk image or block device whose metadata is at rest");
+        "DEVICE", "name of a device that is being served, device of the kernel's dm-era, or ORIGIN of one at rest");
 
     private readonly Option<string?> _to = CommonArguments.Text("--to", "REPO",
         "where images are kept: a folder, s3://BUCKET/PREFIX or s3+https://HOST/BUCKET/PREFIX; made if it is missing");
 
     private readonly Option<string?> _metadata = CommonArguments.Text(
-        "--metadata", "PATH", "where the eras are kept [default: ORIGIN.era]");
+        "--metadata", "PATH", "where the eras of an ORIGIN at rest are kept [default: ORIGIN.era]");
+
+    private readonly Option<string?> _snapshot = CommonArguments.Text("--snapshot-cmd", "COMMAND",
+        "for a device in use: makes a snapshot of $ERA_ORIGIN and prints the path to read it at; run while writes are held up");
+
+    private readonly Option<string?> _release = CommonArguments.Text("--release-cmd", "COMMAND", "removes that snapshot");
+
+    private readonly Option<string?> _freeze = CommonArguments.Text("--freeze-cmd", "COMMAND",
+        "for a device in use: brings what uses it to rest, as in 'fsfreeze -f /srv'");
+
+    private readonly Option<string?> _thaw = CommonArguments.Text("--thaw-cmd", "COMMAND", "undoes that, whatever happens");
 
     private readonly Option<bool> _full = CommonArguments.Flag("--full", "read the whole device, and begin a new chain");
 
@@ -41,11 +51,16 @@ internal sealed class BackupCommand
             "Take an image of a device: in full the first time, then what was written since the last one.",
             "era backup disk.img --to /backups/disk",
             "era backup disk.img --to s3://backups/disk --key-file disk.key",
-            "era backup disk.img --to /backups/disk --estimate")
+            "era backup disk.img --to /backups/disk --estimate",
+            "era backup disk.img --to /backups/disk --freeze-cmd 'fsfreeze -f /srv' --thaw-cmd 'fsfreeze -u /srv'")
         {
             _device,
             _to,
             _metadata,
+            _snapshot,
+            _release,
+            _freeze,
+            _thaw,
             _full,
             _label,
             _estimate,
@@ -60,11 +75,12 @@ internal sealed class BackupCommand
     private int Run(ParseResult parse)
     {
         using StopToken stop = new();
-        string origin = parse.GetRequiredValue(_device);
-        string metadata = parse.GetValue(_metadata) ?? $"{origin}.era";
-        return MetadataFile.Use(metadata, () =>
+        string device = parse.GetRequiredValue(_device);
+        string? metadata = parse.GetValue(_metadata);
+        LiveHooks hooks = new(parse.GetValue(_freeze), parse.GetValue(_thaw), parse.GetValue(_snapshot), parse.GetValue(_release));
+        return MetadataFile.Use(metadata ?? $"{device}.era", () =>
         {
-            using StoppedDevice source = StoppedDevice.Open(metadata, origin);
+            using IBackupSource source = BackupSource.Open(device, metadata, hooks, stop.Token);
             return parse.GetValue(_estimate) ? Estimate(parse, source, stop.Token) : Take(parse, source, stop.Token);
         });
     }

@@ -24,7 +24,7 @@ internal sealed class CommittedState
 {
     private CommittedState(Superblock superblock, IReadOnlyList<WritesetRef> writesets)
     {
-        Lineage = LineageOf(superblock);
+        Lineage = superblock.Lineage;
         CurrentEra = superblock.CurrentEra;
         NrBlocks = superblock.NrBlocks;
         DataBlockSize = superblock.DataBlockSize;
@@ -32,8 +32,7 @@ internal sealed class CommittedState
         Writesets = writesets;
     }
 
-    /// <summary>What the metadata was given when it was formatted; null when that is blank, as the kernel leaves
-    /// it.</summary>
+    /// <summary>Identifies the metadata; null when that is blank.</summary>
     public Guid? Lineage { get; }
 
     /// <summary>The era that is open, or was archived last.</summary>
@@ -72,12 +71,6 @@ internal sealed class CommittedState
         bool isSnapshot = superblock.BlockNumber != Superblock.Location;
         if (open.Root != 0 && !isSnapshot) writesets.Add(new WritesetRef(superblock.CurrentEra, open.NrBits, open.Root));
         return new CommittedState(superblock, writesets);
-    }
-
-    private static Guid? LineageOf(Superblock superblock)
-    {
-        Guid lineage = new(superblock.Uuid);
-        return lineage == Guid.Empty ? null : lineage;
     }
 
     private static List<WritesetRef> ReadWritesetTree(

@@ -81,6 +81,10 @@ public sealed partial class EraTarget : IDisposable
         }
     }
 
+    /// <summary>Identifies the metadata through all its eras; null when that is not known, as the kernel blanks
+    /// it.</summary>
+    public Guid? Lineage => _eras.Usage.Lineage;
+
     /// <summary>What the device is doing.</summary>
     public TargetState State =>
         !Volatile.Read(ref _isResumed) ? TargetState.Suspended

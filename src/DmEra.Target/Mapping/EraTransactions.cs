@@ -7,7 +7,8 @@ using DmEra.Target.Threads;
 namespace DmEra.Target.Mapping;
 
 /// <summary>What the status tells of the metadata, as of one commit.</summary>
-internal sealed record MetadataUsage(ulong UsedBlocks, ulong TotalBlocks, uint CurrentEra, ulong Snapshot);
+internal sealed record MetadataUsage(
+    ulong UsedBlocks, ulong TotalBlocks, uint CurrentEra, ulong Snapshot, Guid? Lineage);
 
 /// <summary>
 /// What is done to the metadata, one transaction each: it happens as a whole, or not at all. Belongs to the
@@ -255,5 +256,5 @@ internal sealed partial class EraTransactions
     }
 
     private MetadataUsage MeasureUsage() =>
-        new(_metadata.UsedBlocks, _metadata.TotalBlocks, _metadata.CurrentEra, _metadata.Snapshot);
+        new(_metadata.UsedBlocks, _metadata.TotalBlocks, _metadata.CurrentEra, _metadata.Snapshot, _metadata.Lineage);
 }

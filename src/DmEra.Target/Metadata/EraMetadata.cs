@@ -48,6 +48,9 @@ internal sealed partial class EraMetadata
     /// <summary>Metadata block of the snapshot superblock; 0 when none is held.</summary>
     public ulong Snapshot => _superblock.MetadataSnap;
 
+    /// <summary>Identifies the metadata; null when that is not known.</summary>
+    public Guid? Lineage => _superblock.Lineage;
+
     /// <summary>Metadata blocks that the space map manages.</summary>
     public ulong TotalBlocks => _store.SpaceMap.BlockCount;
 

@@ -58,6 +58,17 @@ public struct Superblock
     public Le64 EraArrayRoot;
     public Le64 MetadataSnap;           // 0 = none
 #pragma warning restore CS1591
+
+    /// <summary>What the metadata was given when it was formatted; null when that is blank, as the kernel leaves
+    /// it.</summary>
+    public readonly Guid? Lineage
+    {
+        get
+        {
+            Guid lineage = new(Uuid);
+            return lineage == Guid.Empty ? null : lineage;
+        }
+    }
 }
 
 /// <summary>What makes a block an era superblock (kernel: <c>sb_validator</c>), in the kernel's order: own

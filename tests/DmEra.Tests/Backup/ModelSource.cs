@@ -86,7 +86,7 @@ internal sealed class ModelSource : IBackupSource
     {
         BeforePass?.Invoke();
         pass(Disk, plan.FirstPass(Disk, WrittenSince));
-        return new TakenPoint(CurrentEra, ImageConsistency.Stopped);
+        return new TakenPoint(CurrentEra, ImageConsistency.Stopped, TimeSpan.Zero);
     }
 
     public void Dispose()

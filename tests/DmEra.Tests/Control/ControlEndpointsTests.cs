@@ -24,6 +24,7 @@ public sealed class ControlEndpointsTests : IAsyncLifetime
                 await socket.ConnectAsync(new UnixDomainSocketEndPoint(_disk.ControlSocket), cancellation);
                 return new NetworkStream(socket, ownsSocket: true);
             },
+            ResponseDrainTimeout = TimeSpan.Zero,
         })
         {
             BaseAddress = new Uri("http://localhost"),
@@ -85,6 +86,24 @@ public sealed class ControlEndpointsTests : IAsyncLifetime
         Assert.Equal("""{"era":2}""", await PostAsync(HttpStatusCode.OK, "checkpoint", ""));
         _disk.WriteBlock(3);
         Assert.Equal("3 4\n", await _http.GetStringAsync("/v1/device/changed?since=2&format=ranges"));
+    }
+
+    [Fact]
+    public async Task A_pause_lasts_until_whoever_asked_for_it_is_gone()
+    {
+        using (HttpResponseMessage pause = await _http.SendAsync(
+            new HttpRequestMessage(HttpMethod.Post, "/v1/device/pause"), HttpCompletionOption.ResponseHeadersRead))
+        {
+            Assert.Equal(HttpStatusCode.OK, pause.StatusCode);
+            Assert.Equal(TargetState.Suspended, _disk.Device.Target.State);
+            string error = await PostAsync(HttpStatusCode.Conflict, "pause", "");
+            Assert.Contains("suspended already", error, StringComparison.Ordinal);
+            Assert.Equal(TargetState.Suspended, _disk.Device.Target.State);
+        }
+
+        // Waits until the device goes on.
+        await Task.Run(() => _disk.WriteBlock(0)).WaitAsync(TimeSpan.FromSeconds(30));
+        Assert.Equal(2u, _disk.Device.Target.Status.CurrentEra);
     }
 
     [Fact]

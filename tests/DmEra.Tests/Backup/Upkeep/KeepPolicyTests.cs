@@ -45,6 +45,6 @@ public sealed class KeepPolicyTests
         LastEra = 1,
         Consistency = ImageConsistency.Stopped,
         Map = "",
-        Cost = new ImageCost(0, 0, 0, 0),
+        Cost = new ImageCost(0, 0, 0, 0, 0),
     };
 }

@@ -1,0 +1,57 @@
+using System.Diagnostics;
+using DmEra.Backup.Stores;
+
+namespace DmEra.Backup.Sources;
+
+/// <summary>Lines for the shell that the user gave, run around the moment that an image is of.</summary>
+/// <param name="variables">Told to them through their environment.</param>
+internal sealed class Hook(IReadOnlyDictionary<string, string> variables)
+{
+    // What is printed is for people. Ctrl-C reaches every process of the terminal, and must not keep this one from its work.
+    private const string WhenTold = "trap '' HUP INT TERM; exec >&2; read -r told; eval \"$1\"";
+
+    /// <summary>Runs a line.</summary>
+    /// <returns>The last line that it printed on stdout; null when there is none.</returns>
+    /// <exception cref="RepositoryException">It failed.</exception>
+    public string? Run(string command)
+    {
+        ProcessStartInfo start = StartInfo("-c", command);
+        start.RedirectStandardOutput = true;
+        using Process process = Process.Start(start)!;
+        string output = process.StandardOutput.ReadToEnd();
+        process.WaitForExit();
+        RequireSuccess(process, command);
+        return output.TrimEnd('\n').Split('\n') is [.., { Length: > 0 } last] ? last : null;
+    }
+
+    /// <summary>Prepares a line that undoes something: it runs when told to, and as well when this process ends before
+    /// that, however it ends.</summary>
+    /// <returns>Tells it, and returns when it has run; throws when it failed.</returns>
+    public Action PrepareUndoing(string command)
+    {
+        ProcessStartInfo start = StartInfo("-c", WhenTold, "sh", command);
+        start.RedirectStandardInput = true;
+        Process process = Process.Start(start)!;
+        return () =>
+        {
+            using (process)
+            {
+                process.StandardInput.Close();
+                process.WaitForExit();
+                RequireSuccess(process, command);
+            }
+        };
+    }
+
+    private ProcessStartInfo StartInfo(params string[] arguments)
+    {
+        ProcessStartInfo start = new("/bin/sh", arguments) { UseShellExecute = false };
+        foreach ((string name, string value) in variables) start.Environment[name] = value;
+        return start;
+    }
+
+    private static void RequireSuccess(Process process, string command)
+    {
+        if (process.ExitCode != 0) throw new RepositoryException($"'{command}' ended with exit status {process.ExitCode}");
+    }
+}

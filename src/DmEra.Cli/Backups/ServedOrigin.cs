@@ -1,0 +1,104 @@
+using System.Globalization;
+using DmEra.Backup.Images;
+using DmEra.Backup.Sources;
+using DmEra.Control;
+using DmEra.Devices;
+using DmEra.Nbd.Client;
+using DmEra.Target.History;
+
+namespace DmEra.Cli.Backups;
+
+/// <summary>A device that <c>era serve</c> runs, through its control socket, for backups while it is in use.</summary>
+internal sealed class ServedOrigin : ILiveDevice
+{
+    private readonly ControlClient _client;
+    private readonly CancellationToken _stop;
+    private IDisposable? _pause;
+
+    private ServedOrigin(ControlClient client, DeviceDescription device, IBlockDevice origin, CancellationToken stop)
+    {
+        _client = client;
+        _stop = stop;
+        OriginPath = device.Origin;
+        Origin = origin;
+        Device = new DeviceIdentity(
+            device.Name, device.Lineage, device.Size / ByteSize.Sector, (uint)(device.BlockSize / ByteSize.Sector));
+    }
+
+    /// <inheritdoc/>
+    public DeviceIdentity Device { get; }
+
+    /// <inheritdoc/>
+    public string OriginPath { get; }
+
+    /// <inheritdoc/>
+    public IBlockDevice Origin { get; }
+
+    /// <inheritdoc/>
+    public uint CurrentEra => Wait(_client.DescribeAsync(_stop)).CurrentEra;
+
+    /// <summary>Connects to a device.</summary>
+    /// <param name="client">Its control socket; disposed of with the device.</param>
+    /// <param name="stop">Ends requests, but for those that let the device go on.</param>
+    /// <exception cref="ControlException">Nobody answers.</exception>
+    /// <exception cref="CommandException">It is suspended or has failed.</exception>
+    public static ServedOrigin Open(ControlClient client, CancellationToken stop)
+    {
+        DeviceDescription device = Wait(client.DescribeAsync(stop));
+        return device.State switch
+        {
+            "active" => new ServedOrigin(client, device, OpenOrigin(device.Origin), stop),
+            "suspended" => throw new CommandException($"{device.Name}: suspended; 'era resume {device.Name}' first"),
+            _ => throw new CommandException($"{device.Name}: its metadata has failed: {device.FailureReason}"),
+        };
+    }
+
+    /// <inheritdoc/>
+    public uint Checkpoint() => Wait(_client.CheckpointAsync(_stop));
+
+    /// <inheritdoc/>
+    public void Pause() => _pause = Wait(_client.PauseAsync(_stop));
+
+    /// <inheritdoc/>
+    public void Unpause()
+    {
+        // The end of the pause alone would have it resumed, but not be waited for.
+        Wait(_client.ResumeAsync(CancellationToken.None));
+        _pause?.Dispose();
+        _pause = null;
+    }
+
+    /// <inheritdoc/>
+    /// <remarks>The list is kept in a file that has no name: the server is not kept waiting for whoever reads it.</remarks>
+    public IEnumerable<BlockRange> WrittenSince(uint era)
+    {
+        using FileStream list = new(Path.GetTempFileName(), FileMode.Open, FileAccess.ReadWrite);
+        File.Delete(list.Name);
+        Wait(_client.CopyChangesAsync(era, "ranges", list, _stop));
+        list.Position = 0;
+        using StreamReader lines = new(list);
+        while (lines.ReadLine() is string line)
+        {
+            int blank = line.IndexOf(' ', StringComparison.Ordinal);
+            yield return new BlockRange(
+                uint.Parse(line.AsSpan(0, blank), NumberStyles.None, CultureInfo.InvariantCulture),
+                uint.Parse(line.AsSpan(blank + 1), NumberStyles.None, CultureInfo.InvariantCulture));
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        _pause?.Dispose();
+        Origin.Dispose();
+        _client.Dispose();
+    }
+
+    private static IBlockDevice OpenOrigin(string origin) => NbdUri.IsUri(origin)
+        ? NbdBlockDevice.Open(NbdUri.Parse(origin), new NbdClientOptions())
+        : FileBlockDevice.OpenShared(origin);
+
+    private static void Wait(Task task) => task.GetAwaiter().GetResult();
+
+    private static T Wait<T>(Task<T> task) => task.GetAwaiter().GetResult();
+}

@@ -1,0 +1,76 @@
+using DmEra.Backup.Images;
+using DmEra.Backup.Sources;
+using DmEra.Devices;
+using DmEra.Target.History;
+
+namespace DmEra.Tests.Backup.Sources;
+
+/// <summary>A <see cref="ModelSource"/> that goes on being written to while it is read, unless it is suspended.</summary>
+internal sealed class ModelLiveDevice(ModelSource model, string originPath = "/nowhere/origin") : ILiveDevice, IBlockDevice
+{
+    private bool _isSuspended;
+
+    public DeviceIdentity Device => model.Device;
+
+    public uint CurrentEra => model.CurrentEra;
+
+    public string OriginPath => originPath;
+
+    public IBlockDevice Origin => this;
+
+    public long Length => model.Disk.Length;
+
+    /// <summary>What its users do around each read; not called while it is suspended.</summary>
+    public Action? Users { get; set; }
+
+    /// <summary>What happens while it is suspended.</summary>
+    public Action? WhileSuspended { get; set; }
+
+    /// <summary>Its content when it was last suspended.</summary>
+    public SparseDevice? Then { get; private set; }
+
+    public int Suspensions { get; private set; }
+
+    public bool IsSuspended => _isSuspended;
+
+    public uint Checkpoint() => ++model.CurrentEra;
+
+    public void Pause()
+    {
+        Assert.False(_isSuspended);
+        Suspensions++;
+        _isSuspended = true;
+        Then = model.Disk.Copy();
+        WhileSuspended?.Invoke();
+    }
+
+    public void Unpause()
+    {
+        Assert.True(_isSuspended);
+        _isSuspended = false;
+        model.CurrentEra++;
+    }
+
+    public IEnumerable<BlockRange> WrittenSince(uint era) => model.WrittenSince(era);
+
+    public void Read(long offset, Span<byte> buffer)
+    {
+        if (!_isSuspended) Users?.Invoke();
+        model.Disk.Read(offset, buffer);
+        if (!_isSuspended) Users?.Invoke();
+    }
+
+    public void Write(long offset, ReadOnlySpan<byte> data) => throw new NotSupportedException();
+
+    public void Flush()
+    {
+    }
+
+    public void Trim(long offset, long length) => throw new NotSupportedException();
+
+    public void WriteZeroes(long offset, long length, ZeroingMode mode) => throw new NotSupportedException();
+
+    public void Dispose()
+    {
+    }
+}
