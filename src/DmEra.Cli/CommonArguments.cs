@@ -54,14 +54,19 @@ internal static class CommonArguments
         CustomParser = static result => ParseSize(result) ?? 0,
     };
 
-    /// <summary>An option, which must be given, with an era behind it.</summary>
-    public static Option<uint> Era(string name, string description) => new(name)
+    /// <summary>An option, which must be given, with an era or a label behind it.</summary>
+    public static Option<string> Era(string name, string description)
     {
-        Description = description,
-        HelpName = "ERA",
-        Required = true,
-        CustomParser = ParseEra,
-    };
+        Option<string> option = Path(name, "ERA|LABEL", description);
+        option.Validators.Add(static result =>
+        {
+            // No label is made of digits.
+            string text = result.Tokens.Count > 0 ? result.Tokens[0].Value : "";
+            if (text.All(char.IsAsciiDigit) && !uint.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out _))
+                result.AddError($"'{text}' is no era; eras are numbers from 0 to {uint.MaxValue}");
+        });
+        return option;
+    }
 
     /// <summary>An option with a number behind it.</summary>
     public static Option<uint?> Number(string name, string valueName, string description) => new(name)
@@ -113,20 +118,24 @@ internal static class CommonArguments
         return option;
     }
 
+    /// <summary>The same, or the format of a list of cache blocks.</summary>
+    public static Option<string?> ListOrMessageFormat()
+    {
+        Option<string?> option = new("--format")
+        {
+            Description = "how the list is written; ranges: a line 'BEGIN END' each, in blocks, end exclusive; messages: for "
+                + "'dmsetup message' [default: xml; with --cache: messages]",
+        };
+        option.AcceptOnlyFromAmong("xml", "json", "ranges", "messages");
+        return option;
+    }
+
     private static long? ParseSize(ArgumentResult result)
     {
         string text = result.Tokens[0].Value;
         if (ByteSize.TryParse(text, out long bytes)) return bytes;
         result.AddError($"'{text}' is no size; sizes are like 64K, 1M, 1G, 4096 (bytes) or 128s (sectors)");
         return null;
-    }
-
-    private static uint ParseEra(ArgumentResult result)
-    {
-        string text = result.Tokens[0].Value;
-        if (uint.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out uint era)) return era;
-        result.AddError($"'{text}' is no era; eras are numbers from 0 to {uint.MaxValue}");
-        return 0;
     }
 
     // The parser takes an unknown option for an operand as long as one is missing.

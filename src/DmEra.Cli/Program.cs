@@ -37,6 +37,7 @@ internal static class Program
             TableCommand.Create(),
             MessageCommand.Create(),
             CheckpointCommand.Create(),
+            LabelsCommand.Create(),
             ChangedCommand.Create(),
             StateCommands.CreateSuspend(),
             StateCommands.CreateResume(),

@@ -23,6 +23,8 @@ internal static class Oracle
         ["bash"] = "bash",
         ["busybox"] = "busybox-static",
         ["cache_check"] = "thin-provisioning-tools",
+        ["cache_dump"] = "thin-provisioning-tools",
+        ["cache_restore"] = "thin-provisioning-tools",
         ["certtool"] = "gnutls-bin",
         ["cmp"] = "diffutils",
         ["curl"] = "curl",

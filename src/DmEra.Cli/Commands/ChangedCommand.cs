@@ -1,4 +1,5 @@
 using System.CommandLine;
+using DmEra.Cli.Offline;
 using DmEra.Control;
 
 namespace DmEra.Cli.Commands;
@@ -9,13 +10,13 @@ internal static class ChangedCommand
     public static Command Create()
     {
         Argument<string> device = CommonArguments.Device();
-        Option<uint> since = CommonArguments.Era("--since", "list what was written in this era or later");
+        Option<string> since = CommonArguments.Era("--since", "list what was written in this era, or since this label, or later");
         Option<string> format = CommonArguments.ListFormat();
         EraCommand command = new(
             "changed",
             "List the blocks written in an era or later, while the device is in use.",
             "era changed disk.img --since 4",
-            "era changed disk.img --since 4 --format ranges")
+            "era changed disk.img --since 'before upgrade' --format ranges")
         {
             device,
             since,
@@ -24,9 +25,15 @@ internal static class ChangedCommand
         command.SetAction(async (parse, cancellation) =>
         {
             using ControlClient client = DeviceLookup.Connect(parse.GetRequiredValue(device));
+            string name = parse.GetRequiredValue(since);
+            if (!EraNames.TryParse(name, out uint era))
+            {
+                DeviceDescription about = await client.DescribeAsync(cancellation);
+                era = EraNames.Find(name, about.Metadata, about.Lineage, about.CurrentEra);
+            }
+
             Stream output = parse.OutputStream();
-            await client.CopyChangesAsync(
-                parse.GetRequiredValue(since), parse.GetRequiredValue(format), output, cancellation);
+            await client.CopyChangesAsync(era, parse.GetRequiredValue(format), output, cancellation);
             return ExitCode.Done;
         });
         return command;

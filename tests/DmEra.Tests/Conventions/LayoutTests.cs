@@ -5,6 +5,7 @@ using DmEra.PersistentData.Blocks;
 using DmEra.PersistentData.BTrees;
 using DmEra.PersistentData.SpaceMaps;
 using DmEra.Target.Metadata;
+using DmEra.Tools.Caches;
 
 namespace DmEra.Tests.Conventions;
 
@@ -41,6 +42,36 @@ public sealed class LayoutTests
         Assert.Equal(12, Unsafe.SizeOf<WritesetRecord>());
         Assert.Equal(0, Offset(ref s, ref s.NrBits));
         Assert.Equal(4, Offset(ref s, ref s.Root));
+    }
+
+    [Fact]
+    public void Superblock_of_a_cache_is_the_kernels()
+    {
+        CacheSuperblock s = default;
+        Assert.Equal(292, Unsafe.SizeOf<CacheSuperblock>());
+        Assert.Equal(0, Offset(ref s, ref s.Checksum));
+        Assert.Equal(4, Offset(ref s, ref s.Flags));
+        Assert.Equal(8, Offset(ref s, ref s.BlockNumber));
+        Assert.Equal(16, Offset(ref s, ref s.Uuid));
+        Assert.Equal(32, Offset(ref s, ref s.Magic));
+        Assert.Equal(40, Offset(ref s, ref s.Version));
+        Assert.Equal(44, Offset(ref s, ref s.PolicyName));
+        Assert.Equal(60, Offset(ref s, ref s.PolicyHintSize));
+        Assert.Equal(64, Offset(ref s, ref s.MetadataSpaceMapRoot));
+        Assert.Equal(192, Offset(ref s, ref s.MappingRoot));
+        Assert.Equal(200, Offset(ref s, ref s.HintRoot));
+        Assert.Equal(208, Offset(ref s, ref s.DiscardRoot));
+        Assert.Equal(216, Offset(ref s, ref s.DiscardBlockSize));
+        Assert.Equal(224, Offset(ref s, ref s.DiscardNrBlocks));
+        Assert.Equal(232, Offset(ref s, ref s.DataBlockSize));
+        Assert.Equal(236, Offset(ref s, ref s.MetadataBlockSize));
+        Assert.Equal(240, Offset(ref s, ref s.CacheBlocks));
+        Assert.Equal(244, Offset(ref s, ref s.CompatFlags));
+        Assert.Equal(248, Offset(ref s, ref s.CompatRoFlags));
+        Assert.Equal(252, Offset(ref s, ref s.IncompatFlags));
+        Assert.Equal(256, Offset(ref s, ref s.Counters));
+        Assert.Equal(272, Offset(ref s, ref s.PolicyVersion));
+        Assert.Equal(284, Offset(ref s, ref s.DirtyRoot));
     }
 
     [Fact]
