@@ -1,85 +1,101 @@
+using System.Diagnostics.CodeAnalysis;
 using DmEra.Devices;
 using DmEra.PersistentData.Blocks;
 using DmEra.Simulation.Devices;
 using DmEra.Simulation.Model;
+using DmEra.Simulation.Nbd;
 using DmEra.Simulation.Scheduling;
+using DmEra.Target.History;
 using DmEra.Target.Mapping;
 
 namespace DmEra.Simulation;
 
 /// <summary>
-/// One life of a device, from power on to power off: the real target on two simulated disks, clients that read, write,
-/// discard, zero and flush, and an operator who checkpoints, takes snapshots, suspends and resizes.
+/// One life of a device, from its start until it is stopped or the world ends it: the real target on two simulated disks,
+/// behind the real NBD code; clients that read, write, discard, zero and flush; and an operator who checkpoints,
+/// takes snapshots, suspends, resizes and resumes.
 /// </summary>
 internal sealed class Life
 {
     private const int Clients = 3;
 
     private readonly WorldShape _shape;
+    private readonly World _world;
     private readonly Random _random;
     private readonly Scheduler _scheduler;
-    private readonly EraModel _eras;
-    private readonly ContentModel _content;
+    private readonly DiskFaults _faults;
+    private readonly Witness _witness;
     private readonly SimulatedDisk _metadata;
     private readonly SimulatedDisk _origin;
     private readonly PowerCuts _powerCuts;
-    private readonly bool _faultsAreDue;
     private EraTarget? _target;
     private int _clientsLeft = Clients;
 
-    public Life(int seed, WorldShape shape, World world)
+    /// <summary>Prepares a life.</summary>
+    /// <param name="seed">Decides all of it.</param>
+    /// <param name="world">Where it takes place.</param>
+    /// <param name="choose">Chooses what goes wrong with the disks.</param>
+    public Life(int seed, World world, Func<Random, DiskFaults> choose)
     {
-        _shape = shape;
+        _shape = world.Shape;
+        _world = world;
         _random = new Random(seed);
         _scheduler = new Scheduler(_random.Next());
-        _eras = world.Eras;
-        _content = world.Content;
-        (FaultPlan metadataFaults, FaultPlan originFaults) = FaultMenu.Choose(_random, world.Coverage);
-        _faultsAreDue = metadataFaults.IsFaulty || originFaults.IsFaulty;
-        _metadata = new SimulatedDisk(_scheduler, metadataFaults, world.Metadata) { CanGrow = shape.MetadataCanGrow };
-        _origin = new SimulatedDisk(_scheduler, originFaults, world.Origin);
-        _powerCuts = new PowerCuts(world, _metadata, _random, shape);
+        _witness = new Witness(world.Eras, world.Content, () => NewestEra);
+        _faults = choose(new Random(_random.Next()));
+        _metadata = new SimulatedDisk(_scheduler, _faults.Metadata, world.Metadata) { CanGrow = _shape.MetadataCanGrow };
+        _origin = new SimulatedDisk(_scheduler, _faults.Origin, world.Origin);
+        _powerCuts = new PowerCuts(world, new Random(_random.Next()));
         _metadata.Reached = OnDiskOperation;
         _origin.Reached = OnDiskOperation;
         _origin.Changed = (offset, length) =>
         {
-            (int first, int end) = Blocks(offset, length);
-            _eras.ReachOrigin(first, end);
+            (int first, int end) = Witness.Blocks(offset, length);
+            world.Eras.ReachOrigin(first, end);
         };
     }
 
-    /// <summary>Lives until the power goes, or everybody is done and the device is stopped.</summary>
+    /// <summary>Power cuts are imagined only once a fault has happened.</summary>
+    public bool ImaginesAfterFaultsOnly { get; init; }
+
+    // A transaction under way may have begun one era more than the status knows of.
+    private uint NewestEra => (_target?.Status.CurrentEra ?? _world.Eras.ToldEra) + 2;
+
+    /// <summary>Lives until the program dies or the power goes, or everybody is done and the device is stopped.</summary>
     public void Run()
     {
         _scheduler.Start("operator", Operate);
         _scheduler.Run();
+        CountWhatHappened();
+        _world.Eras.LosePower(NewestEra);
+
+        // When only the program died, what it had written is still visible, and no more stable than it was.
+        if (_random.Next(3) == 0) return;
+        _world.Restart(_world.Metadata.AfterPowerCut(_random), _world.Origin.AfterPowerCut(_random));
     }
 
-    /// <summary>What the disks hold when the power comes back.</summary>
-    public (byte[] Metadata, byte[] Origin) PowerOff()
+    private void CountWhatHappened()
     {
-        _eras.LosePower(NewestEra);
-        return (_metadata.AfterPowerCut(_random), _origin.AfterPowerCut(_random));
+        string end = _scheduler.IsPowerCut ? "cut short" : "lived to the end";
+        _world.Coverage.Count($"life {end}");
+        if (_faults.Happened) _world.Coverage.Count($"fault: {_faults.Name}");
     }
-
-    // A transaction under way may have begun one era more than the status knows of.
-    private uint NewestEra => (_target?.Status.CurrentEra ?? _eras.ToldEra) + 2;
 
     private void OnDiskOperation()
     {
         if (_scheduler.IsPowerCut) return;
-        _powerCuts.Imagine();
+        if (!ImaginesAfterFaultsOnly || _faults.Happened) _powerCuts.Imagine();
         if (_random.Next(_shape.OperationsPerLife) == 0) _scheduler.CutPower();
     }
 
     private void Operate()
     {
         if (!TryOpen(out EraTarget? target)) return;
-        _target = target;
+        SimulatedServer server = new(_scheduler, target.Device);
         for (int i = 0; i < Clients; i++)
         {
-            int seed = _random.Next();
-            _scheduler.Start($"client {i}", () => Serve(new Random(seed)));
+            SimulatedClient client = new(server, _witness, _world.Content, _world.Coverage, new Random(_random.Next()));
+            _scheduler.Start($"client {i}", () => Serve(client));
         }
 
         while (_clientsLeft > 0)
@@ -88,18 +104,23 @@ internal sealed class Life
             Attempt(() => Control(target));
         }
 
-        Attempt(() =>
-        {
-            if (target.State == TargetState.Suspended) target.Resume();
-        });
+        Attempt(() => ResumeIfSuspended(target));
+
+        // Requests of clients that are gone would wait for ever.
+        if (target.State == TargetState.Suspended) target.Dispose();
+        server.AwaitConnections();
         target.Dispose();
     }
 
-    private bool TryOpen([System.Diagnostics.CodeAnalysis.NotNullWhen(true)] out EraTarget? target)
+    private void Serve(SimulatedClient client)
     {
-        target = null;
-        EraTarget? opened = null;
-        Attempt(() =>
+        client.Run(_shape.RequestsPerClient);
+        if (--_clientsLeft == 0) _scheduler.WakeAll(this);
+    }
+
+    private bool TryOpen([NotNullWhen(true)] out EraTarget? target)
+    {
+        Attempt(() => ChangeSize(_shape.Blocks, () =>
         {
             EraTable table = new(0, _shape.Sectors(_shape.Blocks), "metadata", "origin", WorldShape.SectorsPerBlock);
             EraTargetOptions options = new()
@@ -108,12 +129,11 @@ internal sealed class Life
                 Lineage = Guid.Empty,
                 Threads = new SimulatedThreads(_scheduler),
             };
-            opened = EraTarget.Create(table, _metadata, _origin, options);
-            opened.Resume();
-            _eras.Tell(opened.Status.CurrentEra);
-        });
-        target = opened;
-        return opened is not null;
+            _target = EraTarget.Create(table, _metadata, _origin, options);
+            _target.Resume();
+        }));
+        target = _target;
+        return target is not null;
     }
 
     private void Control(EraTarget target)
@@ -121,25 +141,24 @@ internal sealed class Life
         switch (_random.Next(10))
         {
             case < 4:
-                _eras.Tell(target.Checkpoint());
+                _world.Eras.Tell(target.Checkpoint());
                 break;
             case 4:
                 target.TakeMetadataSnapshot();
-                _eras.Tell(target.Status.CurrentEra);
+                TellEra();
                 break;
             case 5:
                 target.DropMetadataSnapshot();
                 break;
             case 6:
-                target.Suspend();
-                _scheduler.Wait(this, TimeSpan.FromMilliseconds(_random.Next(5)));
                 Reopen(target);
                 break;
             case 7:
-                Resize(target);
+                int blocks = _random.Next(_shape.FewestBlocks, _shape.Blocks + 1);
+                ChangeSize(blocks, () => target.Resize(_shape.Sectors(blocks)));
                 break;
-            case 8 when target.State == TargetState.Failed:
-                target.Suspend();
+            case 8 or 9 when target.State == TargetState.Failed:
+                _world.Coverage.Count("failed device is reopened");
                 Reopen(target);
                 break;
             default:
@@ -150,22 +169,42 @@ internal sealed class Life
 
     private void Reopen(EraTarget target)
     {
+        target.Suspend();
+        _scheduler.Wait(this, TimeSpan.FromMilliseconds(_random.Next(5)));
         target.Resume();
-        _eras.Tell(target.Status.CurrentEra);
+        TellEra();
     }
 
-    private void Resize(EraTarget target)
+    private void ResumeIfSuspended(EraTarget target)
     {
-        int blocks = _random.Next(_shape.FixedBlocks, _shape.Blocks + 1);
-        target.Resize(_shape.Sectors(blocks));
-        _eras.Tell(target.Status.CurrentEra);
+        if (target.State != TargetState.Suspended) return;
+        target.Resume();
+        TellEra();
     }
+
+    private void ChangeSize(int blocks, Action change)
+    {
+        (int First, int End) gained = _world.Eras.BeginResize(blocks);
+        bool done = false;
+        try
+        {
+            change();
+            TellEra();
+            done = true;
+        }
+        finally
+        {
+            if (!_scheduler.IsPowerCut) _world.Eras.EndResize(gained, done ? blocks : null, NewestEra);
+        }
+    }
+
+    private void TellEra() => _world.Eras.Tell(_target!.Status.CurrentEra);
 
     // A live view knows at least what had reached the origin when it was asked for.
     private void Read(EraTarget target)
     {
-        uint[] needed = _eras.Needed();
-        using DmEra.Target.History.EraHistory history = target.OpenHistory();
+        uint[] needed = _world.Eras.Needed();
+        using EraHistory history = target.OpenHistory();
         uint[] eras = new uint[history.NrBlocks];
         history.ReadEras(0, eras);
         for (int block = 0; block < eras.Length; block++)
@@ -175,73 +214,7 @@ internal sealed class Life
         }
     }
 
-    private void Serve(Random random)
-    {
-        try
-        {
-            for (int i = 0; i < _shape.RequestsPerClient; i++) Attempt(() => Request(random));
-        }
-        finally
-        {
-            if (--_clientsLeft == 0) _scheduler.WakeAll(this);
-        }
-    }
-
-    private void Request(Random random)
-    {
-        IBlockDevice device = _target!.Device;
-        int sectors = (int)(device.Length / SimulatedDisk.Sector);
-        int first = random.Next(sectors);
-        int most = random.Next(4) == 0 ? sectors - first : Math.Min(sectors - first, 12);
-        int count = 1 + random.Next(most);
-        long offset = (long)first * SimulatedDisk.Sector;
-        long length = (long)count * SimulatedDisk.Sector;
-        switch (random.Next(10))
-        {
-            case 0 or 1:
-                device.Read(offset, new byte[length]);
-                break;
-            case 2:
-                long began = _content.BeginFlush();
-                device.Flush();
-                _content.EndFlush(began);
-                break;
-            case 3:
-                Change(first, count, isZero: true, _ => device.Trim(offset, length));
-                break;
-            case 4:
-                Change(first, count, isZero: true, _ => device.WriteZeroes(offset, length, ZeroingMode.MayDeallocate));
-                break;
-            case 5:
-                // What the server does for one that must be quick, and what it does when it cannot be.
-                Change(first, count, isZero: false, data =>
-                {
-                    if (!device.TryWriteNow(offset, data)) device.Write(offset, data);
-                });
-                break;
-            default:
-                Change(first, count, isZero: false, data => device.Write(offset, data));
-                break;
-        }
-    }
-
-    private void Change(int firstSector, int sectors, bool isZero, Action<byte[]> request)
-    {
-        (int first, int end) = Blocks((long)firstSector * SimulatedDisk.Sector, sectors * SimulatedDisk.Sector);
-        ContentModel.Stamp stamp = _content.Begin(firstSector, sectors, isZero);
-        _eras.Begin(first, end);
-        try
-        {
-            request(ContentModel.BytesOf(stamp));
-            _content.End(stamp);
-        }
-        finally
-        {
-            if (!_scheduler.IsPowerCut) _eras.End(first, end, NewestEra);
-        }
-    }
-
-    /// <summary>Errors of the kinds that clients and operators must expect are part of life.</summary>
+    /// <summary>Errors of the kinds that operators must expect are part of life.</summary>
     private void Attempt(Action action)
     {
         try
@@ -254,15 +227,9 @@ internal sealed class Life
         catch (DeviceException)
         {
         }
-        catch (MetadataCorruptException) when (_faultsAreDue)
+        catch (MetadataCorruptException) when (_faults.AreDue)
         {
             // A view of the history, read through a disk that returned something else.
         }
-    }
-
-    private static (int First, int End) Blocks(long offset, long length)
-    {
-        const int BlockBytes = WorldShape.SectorsPerBlock * SimulatedDisk.Sector;
-        return ((int)(offset / BlockBytes), (int)((offset + length - 1) / BlockBytes) + 1);
     }
 }

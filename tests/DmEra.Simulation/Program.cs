@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Globalization;
 using DmEra.Simulation;
+using DmEra.Simulation.Exhaustive;
 using DmEra.Simulation.Scheduling;
 
 switch (args)
@@ -15,11 +16,54 @@ switch (args)
     case ["run", "--minutes", string minutes]:
         int first = Environment.TickCount & 0xFFFFFF;
         return Explore(first, int.MaxValue - first, TimeSpan.FromMinutes(double.Parse(minutes, CultureInfo.InvariantCulture)));
+    case ["sweep", "--seed", string seed]:
+        return Sweep(int.Parse(seed, CultureInfo.InvariantCulture));
+    case ["small", "--longest", string longest]:
+        return TrySmallWorlds(world => world.TryAll(int.Parse(longest, CultureInfo.InvariantCulture)));
+    case ["small", "--operations", string names]:
+        return TrySmallWorlds(world => world.Try([.. names.Split(", ").Select(SmallOperation.Named)]));
     default:
         Console.Error.WriteLine("simulation run --seed N              replay one world");
         Console.Error.WriteLine("simulation run --seed N --worlds K   run K worlds from seed N on");
         Console.Error.WriteLine("simulation run --minutes M           explore new ones");
+        Console.Error.WriteLine("simulation sweep --seed N            one small life, with a fault at every single disk operation");
+        Console.Error.WriteLine("simulation small --longest N         try all sequences of up to N operations, and all crash points");
+        Console.Error.WriteLine("simulation small --operations 'A, B' try one of them");
         return 2;
+}
+
+static int Sweep(int seed)
+{
+    Coverage coverage = new();
+    try
+    {
+        Console.WriteLine($"{FaultSweep.Run(seed, coverage)} faults, {coverage.PowerCuts} power cuts: nothing forgotten");
+    }
+    catch (SimulationException broken)
+    {
+        Console.Error.WriteLine(broken);
+        return 1;
+    }
+
+    Console.WriteLine(coverage);
+    return 0;
+}
+
+static int TrySmallWorlds(Action<SmallWorld> attempt)
+{
+    SmallWorld world = new();
+    try
+    {
+        attempt(world);
+    }
+    catch (SimulationException broken)
+    {
+        Console.Error.WriteLine(broken);
+        return 1;
+    }
+
+    Console.WriteLine($"{world}: nothing forgotten");
+    return 0;
 }
 
 static int Explore(int firstSeed, int count, TimeSpan limit)
@@ -34,16 +78,11 @@ static int Explore(int firstSeed, int count, TimeSpan limit)
     catch (SimulationException broken)
     {
         Console.Error.WriteLine(broken);
-        Print(coverage);
+        Console.Error.WriteLine(coverage);
         return 1;
     }
 
     Console.WriteLine($"{worlds} worlds from seed {firstSeed} on, {coverage.PowerCuts} power cuts: nothing forgotten");
-    Print(coverage);
+    Console.WriteLine(coverage);
     return 0;
-}
-
-static void Print(Coverage coverage)
-{
-    foreach ((string fault, long lives) in coverage.Faults) Console.WriteLine($"{lives,10} lives: {fault}");
 }

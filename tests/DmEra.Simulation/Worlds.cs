@@ -1,3 +1,4 @@
+using DmEra.Simulation.Devices;
 using DmEra.Simulation.Scheduling;
 
 namespace DmEra.Simulation;
@@ -26,10 +27,8 @@ internal static class Worlds
         {
             for (int lives = random.Next(1, MostLives + 1); lives > 0; lives--)
             {
-                Life life = new(random.Next(), shape, world);
-                life.Run();
-                world.Restart(life.PowerOff());
-                afterLife?.Invoke(world.Metadata);
+                new Life(random.Next(), world, FaultMenu.Choose).Run();
+                afterLife?.Invoke(world.Metadata.Visible.ToArray());
             }
         }
         catch (SimulationException broken)

@@ -43,6 +43,11 @@ internal sealed record Canary(string Name, string File, string Original, string 
             "        _superblock = MemoryMarshal.Read<Superblock>(block.Data);\n",
             "        _superblock = MemoryMarshal.Read<Superblock>(block.Data);\n"
                 + "        _superblock.CurrentWriteset.Root = 0;\n"),
+        new(
+            "builds on a superblock that only the system's cache may have",
+            "src/DmEra.PersistentData/SpaceMaps/MetadataStore.cs",
+            "            device.Write((long)SuperblockAddress * BlockManager.BlockSize, _committed);\n            device.Flush();\n",
+            ""),
     ];
 
     /// <summary>Finds a way by its name.</summary>

@@ -59,7 +59,7 @@ public sealed class FileSystemTests : IDisposable
         server.Terminate();
         Oracle.EraCheck(_folder["disk.era"]);
         Assert.Equal(changed, Oracle.EraInvalidate(_folder["disk.era"], era));
-        Assert.Empty(DifferentBlocks(_folder["before"], _folder["disk"]).Except(Oracle.Blocks(changed)));
+        Assert.Empty(Images.DifferentBlocks(_folder["before"], _folder["disk"]).Except(Oracle.Blocks(changed)));
     }
 
     [Fact]
@@ -83,21 +83,4 @@ public sealed class FileSystemTests : IDisposable
     }
 
     private static Guest Boot(EraServer server) => Guest.Boot(GuestDisk.Nbd("era", server.Socket, "disk"));
-
-    private static List<uint> DifferentBlocks(string one, string other)
-    {
-        using FileStream a = File.OpenRead(one);
-        using FileStream b = File.OpenRead(other);
-        byte[] blockOfA = new byte[65536];
-        byte[] blockOfB = new byte[65536];
-        List<uint> different = [];
-        for (uint block = 0; a.Position < a.Length; block++)
-        {
-            a.ReadExactly(blockOfA);
-            b.ReadExactly(blockOfB);
-            if (!blockOfA.AsSpan().SequenceEqual(blockOfB)) different.Add(block);
-        }
-
-        return different;
-    }
 }

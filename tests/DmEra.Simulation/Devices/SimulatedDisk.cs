@@ -14,28 +14,25 @@ namespace DmEra.Simulation.Devices;
 /// part, a flush that failed has made nothing stable, and may have forgotten what it was to write, though reads still
 /// return it;</item>
 /// <item>any operation may be slow;</item>
-/// <item>reads return what was written, unless the plan flips a bit in them or takes them from a wrong place.</item>
+/// <item>reads return what was written, unless the plan flips a bit in them, takes them from a wrong place, or breaks them
+/// off. One exception: the first read of a life never comes from a place that is all zeroes, for that is what
+/// unformatted metadata looks like;</item>
+/// <item>when the program dies and the power stays on, what was written stays visible, and is lost or kept by the next
+/// power cut as before.</item>
 /// </list>
 /// </summary>
 public sealed class SimulatedDisk : IBlockDevice
 {
-    /// <summary>What a disk writes whole or not at all, in bytes.</summary>
-    public const int Sector = 512;
-
     private readonly Scheduler _scheduler;
     private readonly FaultPlan _faults;
-    private readonly List<(long Number, long Offset, byte[] Data)> _volatile = [];
-    private long _writes;
-    private byte[] _stable;
-    private byte[] _visible;
+    private readonly DiskContent _content;
 
-    /// <summary>Creates a disk with this content, all of it stable.</summary>
-    public SimulatedDisk(Scheduler scheduler, FaultPlan faults, byte[] content)
+    /// <summary>Connects a disk to a world.</summary>
+    public SimulatedDisk(Scheduler scheduler, FaultPlan faults, DiskContent content)
     {
         _scheduler = scheduler;
         _faults = faults;
-        _stable = [.. content];
-        _visible = [.. content];
+        _content = content;
     }
 
     /// <summary>Called at every operation before it does anything: the moments at which the power may go.</summary>
@@ -45,21 +42,19 @@ public sealed class SimulatedDisk : IBlockDevice
     public Action<long, int>? Changed { get; set; }
 
     /// <inheritdoc/>
-    public long Length => _visible.Length;
+    public long Length => _content.Length;
 
     /// <summary>Whether the disk can grow like a file.</summary>
     public bool CanGrow { get; init; }
-
-    /// <summary>Count of writes that a power cut might lose.</summary>
-    public int VolatileWrites => _volatile.Count;
 
     /// <inheritdoc/>
     public void Read(long offset, Span<byte> buffer)
     {
         Step(new DiskOperation(DiskOperationKind.Read, offset, buffer.Length));
-        long from = _faults.Misdirect(offset, Length - buffer.Length);
-        _visible.AsSpan((int)from, buffer.Length).CopyTo(buffer);
+        ReadOnlySpan<byte> found = _faults.Misdirect(_content.Visible, offset, buffer.Length);
+        found.CopyTo(buffer);
         _faults.Corrupt(buffer);
+        _faults.ThrowIfShort(buffer);
     }
 
     /// <inheritdoc/>
@@ -83,21 +78,18 @@ public sealed class SimulatedDisk : IBlockDevice
     /// <inheritdoc/>
     public void Flush()
     {
-        long last = _writes;
+        long last = _content.LastWrite;
         try
         {
             Step(new DiskOperation(DiskOperationKind.Flush, 0, 0));
         }
         catch (DeviceException) when (_faults.FailedFlushForgets)
         {
-            _volatile.RemoveAll(write => write.Number <= last);
+            _content.Forget(last);
             throw;
         }
 
-        // Another flush may have made some of them stable meanwhile.
-        int begun = _volatile.TakeWhile(write => write.Number <= last).Count();
-        foreach ((_, long offset, byte[] data) in _volatile.Take(begun)) data.CopyTo(_stable, offset);
-        _volatile.RemoveRange(0, begun);
+        _content.MakeStable(last);
     }
 
     /// <inheritdoc/>
@@ -107,59 +99,40 @@ public sealed class SimulatedDisk : IBlockDevice
     public void WriteZeroes(long offset, long length, ZeroingMode mode) => Write(offset, new byte[length]);
 
     /// <inheritdoc/>
+    public bool TryReadNow(long offset, Span<byte> buffer)
+    {
+        if (_faults.IsBusy()) return false;
+        Read(offset, buffer);
+        return true;
+    }
+
+    /// <inheritdoc/>
+    public bool TryWriteNow(long offset, ReadOnlySpan<byte> data)
+    {
+        if (_faults.IsBusy()) return false;
+        Write(offset, data);
+        return true;
+    }
+
+    /// <inheritdoc/>
     public bool TryExtend(long length)
     {
         if (!CanGrow) return false;
         Step(new DiskOperation(DiskOperationKind.Extend, length, 0));
-        Array.Resize(ref _stable, (int)length);
-        Array.Resize(ref _visible, (int)length);
+        _content.Extend((int)length);
         return true;
     }
-
-    /// <summary>What the disk could hold if the power went now, as <paramref name="choices"/> decide it.</summary>
-    public byte[] AfterPowerCut(Random choices)
-    {
-        byte[] content = [.. _stable];
-        foreach ((_, long offset, byte[] data) in _volatile)
-        {
-            switch (choices.Next(4))
-            {
-                case 0 or 1:
-                    data.CopyTo(content, offset);
-                    break;
-                case 2:
-                    Tear(content, offset, data, choices);
-                    break;
-            }
-        }
-
-        return content;
-    }
-
-    /// <summary>What reads return now.</summary>
-    public byte[] Visible() => [.. _visible];
 
     /// <inheritdoc/>
     public void Dispose()
     {
     }
 
-    private static void Tear(byte[] content, long offset, byte[] data, Random choices)
-    {
-        for (int at = 0; at < data.Length; at += Sector)
-        {
-            if (choices.Next(2) == 0) continue;
-            int length = Math.Min(Sector, data.Length - at);
-            data.AsSpan(at, length).CopyTo(content.AsSpan((int)offset + at));
-        }
-    }
-
     private void Apply(long offset, byte[] data)
     {
         if (data.Length == 0) return;
         Changed?.Invoke(offset, data.Length);
-        data.CopyTo(_visible, offset);
-        _volatile.Add((++_writes, offset, data));
+        _content.Write(offset, data);
     }
 
     private void Step(DiskOperation operation)

@@ -10,7 +10,7 @@ namespace DmEra.Simulation.Model;
 /// made stable by a flush, or, as long as the power stays on, has ended.</remarks>
 public sealed class ContentModel
 {
-    private const int Sector = Devices.SimulatedDisk.Sector;
+    private const int Sector = Devices.DiskContent.Sector;
 
     private readonly List<Stamp>[] _possible;
     private long _clock;
@@ -22,6 +22,9 @@ public sealed class ContentModel
         _possible = new List<Stamp>[sectors];
         for (int sector = 0; sector < sectors; sector++) _possible[sector] = [new Stamp { Value = 0, Ended = 0 }];
     }
+
+    /// <summary>Times at which something became stable, and what it replaces was forgotten.</summary>
+    public long Flushes { get; private set; }
 
     /// <summary>A write begins.</summary>
     /// <param name="firstSector">Where.</param>
@@ -59,6 +62,17 @@ public sealed class ContentModel
 
             stamps.RemoveAll(stamp => stamp.Ended < newestBegin);
         }
+
+        Flushes++;
+    }
+
+    /// <summary>A write was acknowledged that is stable with it.</summary>
+    public void EndStable(Stamp stamp)
+    {
+        End(stamp);
+        for (int i = 0; i < stamp.Sectors; i++)
+            _possible[stamp.FirstSector + i].RemoveAll(other => other.Ended < stamp.Began);
+        Flushes++;
     }
 
     /// <summary>The bytes of a write.</summary>
@@ -75,12 +89,20 @@ public sealed class ContentModel
     {
         for (int sector = 0; sector < _possible.Length; sector++)
         {
-            ulong value = BinaryPrimitives.ReadUInt64LittleEndian(disk[(sector * Sector)..]);
-            if (_possible[sector].TrueForAll(stamp => stamp.Value != value))
-                return $"LOST DATA: sector {sector} holds write {value}, not one of {string.Join(", ", _possible[sector])}";
+            if (FindLoss(sector, disk[(sector * Sector)..]) is { } loss) return loss;
         }
 
         return null;
+    }
+
+    /// <summary>Looks whether a sector may hold this.</summary>
+    /// <returns>What is wrong; null when nothing is.</returns>
+    public string? FindLoss(int sector, ReadOnlySpan<byte> content)
+    {
+        ulong value = BinaryPrimitives.ReadUInt64LittleEndian(content);
+        return _possible[sector].Exists(stamp => stamp.Value == value)
+            ? null
+            : $"LOST DATA: sector {sector} holds write {value}, not one of {string.Join(", ", _possible[sector])}";
     }
 
     /// <summary>The power came back: what the disk holds now is all there is.</summary>

@@ -8,16 +8,16 @@ namespace DmEra.Simulation.Model;
 /// block was handed to the origin. "Written since that era" must list the block from then on: the change may
 /// be on the disk, and a backup that began with that checkpoint may not have it.</para>
 /// <para><b>Allowed:</b> the newest era that could have been current while a request for the block was
-/// under way. A later one would be a mark for which nobody asked.</para>
+/// under way. A later one would be a mark for which nobody asked. Blocks that a device gains count as asked for:
+/// they may have been part of it before.</para>
 /// </remarks>
 /// <param name="blocks">Origin blocks, of the device at its longest.</param>
-/// <param name="fixedBlocks">Of these the ones that no resize cuts off. Others may count as written whenever they come
-/// back.</param>
-public sealed class EraModel(int blocks, int fixedBlocks)
+public sealed class EraModel(int blocks)
 {
     private readonly uint[] _needed = new uint[blocks];
     private readonly uint[] _allowed = new uint[blocks];
     private readonly int[] _underWay = new int[blocks];
+    private int _shortest = blocks;     // blocks that the metadata knows of at least
 
     /// <summary>Origin blocks.</summary>
     public int BlockCount => _needed.Length;
@@ -42,6 +42,23 @@ public sealed class EraModel(int blocks, int fixedBlocks)
             _underWay[block]--;
             _allowed[block] = Math.Max(_allowed[block], newestEra);
         }
+    }
+
+    /// <summary>A device of this many blocks is to be opened, or to get this many.</summary>
+    /// <returns>The blocks that it may gain, to be given to <see cref="EndResize"/>.</returns>
+    public (int First, int End) BeginResize(int blockCount)
+    {
+        (int First, int End) gained = (Math.Min(_shortest, blockCount), BlockCount);
+        _shortest = gained.First;
+        Begin(gained.First, gained.End);
+        return gained;
+    }
+
+    /// <summary>It was tried, well or not.</summary>
+    public void EndResize((int First, int End) gained, int? blockCount, uint newestEra)
+    {
+        End(gained.First, gained.End, newestEra);
+        if (blockCount is { } count) _shortest = count;
     }
 
     /// <summary>A change of these blocks is handed to the origin.</summary>
@@ -73,7 +90,7 @@ public sealed class EraModel(int blocks, int fixedBlocks)
         {
             if (FindLostMark(block, _needed[block], lastWritten[block]) is { } lostMark) return lostMark;
 
-            if (block < fixedBlocks && _underWay[block] == 0 && lastWritten[block] > _allowed[block])
+            if (_underWay[block] == 0 && lastWritten[block] > _allowed[block])
             {
                 return $"marked without a request: block {block} counts as written in era {lastWritten[block]}, "
                     + $"the last request for it ended by era {_allowed[block]}";

@@ -1,0 +1,56 @@
+using System.Net.Sockets;
+using DmEra.Tests;
+using DmEra.Tests.Nbd;
+using DmEra.Tests.Nbd.Fuzzing;
+
+namespace DmEra.EndToEnd.Processes;
+
+/// <summary>Hostile clients against the real process, for its memory and threads.</summary>
+public sealed class HostileClientTests : IDisposable
+{
+    private const int Clients = 1500;
+    private const int MostHeld = 20;
+    private const long AllowedGrowthKiB = 64 << 10;
+
+    private readonly TempFolder _folder = new();
+
+    public void Dispose() => _folder.Dispose();
+
+    [Fact]
+    public void Memory_and_threads_stay_flat_under_hostile_clients()
+    {
+        using EraServer server = EraServer.Start(_folder, _folder["disk"], "--size", "16M");
+        UnixDomainSocketEndPoint endPoint = new(server.Socket);
+        Random random = new(1);
+        Queue<RawClient> held = [];
+
+        // The first ones fill pools and caches.
+        Attack(Clients);
+        (long memory, long threads) = (Status(server, "VmRSS"), Status(server, "Threads"));
+        Attack(Clients);
+
+        Assert.InRange(Status(server, "VmRSS"), 0, memory + AllowedGrowthKiB);
+        Assert.InRange(Status(server, "Threads"), 0, threads + MostHeld);
+        foreach (RawClient client in held) client.Dispose();
+        using RawClient behaved = RawClient.Connected(endPoint, "disk");
+        behaved.ExpectAlive();
+        server.Terminate();
+        Oracle.EraCheck(_folder["disk.era"]);
+
+        void Attack(int clients)
+        {
+            for (int i = 0; i < clients; i++)
+            {
+                if (HostileClient.Attack(endPoint, "disk", random) is { } holding) held.Enqueue(holding);
+                if (held.Count > MostHeld) held.Dequeue().Dispose();
+            }
+        }
+    }
+
+    private static long Status(EraServer server, string field)
+    {
+        string line = File.ReadLines($"/proc/{server.ProcessId}/status")
+            .Single(line => line.StartsWith($"{field}:", StringComparison.Ordinal));
+        return long.Parse(line.Split([':', '\t', ' '], StringSplitOptions.RemoveEmptyEntries)[1]);
+    }
+}

@@ -1,0 +1,136 @@
+using DmEra.Nbd.Transport;
+using DmEra.Simulation.Scheduling;
+
+namespace DmEra.Simulation.Nbd;
+
+/// <summary>
+/// A connection in memory between a client and the real request code. What is sent arrives in pieces of any size; the
+/// client may vanish at any moment. To the server it is a transport; the client uses the members that begin with Client.
+/// </summary>
+/// <remarks>Only <see cref="Receive"/> is a switch point for the server: it waits for replies to be sent under locks that the
+/// scheduler does not know. For the same reason a server that will receive no more is told so only when all of its
+/// requests have been served: the wait for them is not the scheduler's either.</remarks>
+internal sealed class SimulatedConnection(Scheduler scheduler, Random random) : INbdTransport
+{
+    private readonly Pipe _toServer = new();
+    private readonly Pipe _toClient = new();
+
+    /// <summary>Requests that the server has handed to workers.</summary>
+    public int UnderWay { get; private set; }
+
+    /// <summary>Called in the server's thread when the power goes while it waits.</summary>
+    public Action PowerLost { get; set; } = () => { };
+
+    /// <summary>The server is done with it.</summary>
+    public bool IsClosed => _toClient.HasEnded;
+
+    public int Receive(Span<byte> buffer)
+    {
+        try
+        {
+            while (_toServer.Count == 0 && !(_toServer.HasEnded && UnderWay == 0))
+                scheduler.Wait(_toServer, Timeout.InfiniteTimeSpan);
+        }
+        catch (PowerCutException)
+        {
+            PowerLost();
+            throw;
+        }
+
+        return _toServer.Take(buffer[..random.Next(1, buffer.Length + 1)]);
+    }
+
+    public bool TrySend(ReadOnlySpan<byte> data)
+    {
+        if (_toClient.HasEnded) return false;
+        _toClient.Add(data);
+        scheduler.WakeAll(_toClient);
+        return true;
+    }
+
+    /// <summary>Counts requests that are with workers.</summary>
+    public void Count(int requests)
+    {
+        UnderWay += requests;
+        scheduler.WakeAll(_toServer);
+    }
+
+    public void StopReceiving() => End(_toServer);
+
+    public void Abort()
+    {
+        End(_toServer);
+        End(_toClient);
+    }
+
+    public void Dispose() => Abort();
+
+    /// <summary>Sends to the server.</summary>
+    public void ClientSend(ReadOnlySpan<byte> data)
+    {
+        _toServer.Add(data);
+        scheduler.WakeAll(_toServer);
+        scheduler.Yield();
+    }
+
+    /// <summary>Waits for so many bytes from the server.</summary>
+    /// <exception cref="EndOfStreamException">The server has ended the connection.</exception>
+    public byte[] ClientReceive(int count)
+    {
+        while (_toClient.Count < count)
+        {
+            if (_toClient.HasEnded) throw new EndOfStreamException();
+            scheduler.Wait(_toClient, Timeout.InfiniteTimeSpan);
+        }
+
+        byte[] data = new byte[count];
+        _toClient.Take(data);
+        return data;
+    }
+
+    /// <summary>The client is gone: it takes no more replies, and sends no more.</summary>
+    public void ClientVanish()
+    {
+        End(_toServer);
+        _toClient.HasEnded = true;
+    }
+
+    private void End(Pipe pipe)
+    {
+        pipe.HasEnded = true;
+        scheduler.WakeAll(pipe);
+    }
+
+    /// <summary>Bytes on their way in one direction.</summary>
+    private sealed class Pipe
+    {
+        private byte[] _bytes = [];
+        private int _start;
+
+        public int Count { get; private set; }
+
+        public bool HasEnded { get; set; }
+
+        public void Add(ReadOnlySpan<byte> data)
+        {
+            if (_start + Count + data.Length > _bytes.Length)
+            {
+                byte[] longer = new byte[(Count + data.Length) * 2];
+                _bytes.AsSpan(_start, Count).CopyTo(longer);
+                (_bytes, _start) = (longer, 0);
+            }
+
+            data.CopyTo(_bytes.AsSpan(_start + Count));
+            Count += data.Length;
+        }
+
+        public int Take(Span<byte> buffer)
+        {
+            int count = Math.Min(buffer.Length, Count);
+            _bytes.AsSpan(_start, count).CopyTo(buffer);
+            _start += count;
+            Count -= count;
+            return count;
+        }
+    }
+}

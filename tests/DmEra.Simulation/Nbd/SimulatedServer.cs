@@ -1,0 +1,124 @@
+using DmEra.Devices;
+using DmEra.Nbd;
+using DmEra.Nbd.Handshake;
+using DmEra.Nbd.Transmission;
+using DmEra.Simulation.Scheduling;
+
+namespace DmEra.Simulation.Nbd;
+
+/// <summary>
+/// The real handshake and the real request code, on connections in memory; threads and workers are the scheduler's. Of
+/// the server only sockets, its limits and the pool of its workers are not part of it.
+/// </summary>
+internal sealed class SimulatedServer(Scheduler scheduler, IBlockDevice device)
+{
+    private readonly NbdBuffers _buffers = new();
+
+    /// <summary>Connections that are not over yet.</summary>
+    public int Connections { get; private set; }
+
+    /// <summary>A client connects.</summary>
+    /// <param name="random">Decides how bytes arrive.</param>
+    /// <param name="over">Called when the server is done with the connection.</param>
+    public SimulatedConnection Connect(Random random, Action over)
+    {
+        SimulatedConnection connection = new(scheduler, random);
+        Connections++;
+        scheduler.Start("nbd connection", () =>
+        {
+            Serve(connection);
+            Connections--;
+            over();
+            scheduler.WakeAll(this);
+        });
+        return connection;
+    }
+
+    /// <summary>Waits until all connections are over.</summary>
+    public void AwaitConnections()
+    {
+        while (Connections > 0) scheduler.Wait(this, Timeout.InfiniteTimeSpan);
+    }
+
+    private void Serve(SimulatedConnection connection)
+    {
+        Crew crew = new(scheduler, connection);
+        connection.PowerLost = crew.Abandon;
+        NbdExport export = new("", new ServedDevice(device, crew), new BlockStatusCatalog());
+        try
+        {
+            if (new NbdHandshake(connection, [export], tls: null).Run() is not { } session) return;
+            new NbdTransmission(session, connection, crew.Serve, _buffers, new ConnectionLog(new SilentLog(), "")).Run();
+        }
+        finally
+        {
+            connection.Dispose();
+        }
+    }
+
+    /// <summary>The workers of one connection: a thread for each request.</summary>
+    private sealed class Crew(Scheduler scheduler, SimulatedConnection connection)
+    {
+        private readonly HashSet<NbdWork> _underWay = [];
+
+        public void Serve(NbdWork work)
+        {
+            _underWay.Add(work);
+            connection.Count(1);
+            scheduler.Start("nbd worker", () =>
+            {
+                work.Run();
+                _underWay.Remove(work);
+                connection.Count(-1);
+            });
+        }
+
+        /// <summary>The power is gone: nobody serves these requests any more, and the connection must not wait for
+        /// them.</summary>
+        public void Abandon()
+        {
+            foreach (NbdWork work in _underWay) work.Abandon(new PowerCutException());
+            _underWay.Clear();
+        }
+    }
+
+    /// <summary>The device as the connection's own thread uses it, which may lose power there.</summary>
+    private sealed class ServedDevice(IBlockDevice device, Crew crew) : IBlockDevice
+    {
+        public long Length => device.Length;
+
+        public void Read(long offset, Span<byte> buffer) => device.Read(offset, buffer);
+
+        public void Write(long offset, ReadOnlySpan<byte> data) => device.Write(offset, data);
+
+        public void Flush() => device.Flush();
+
+        public void Trim(long offset, long length) => device.Trim(offset, length);
+
+        public void WriteZeroes(long offset, long length, ZeroingMode mode) => device.WriteZeroes(offset, length, mode);
+
+        public bool TryReadNow(long offset, Span<byte> buffer)
+        {
+            try { return device.TryReadNow(offset, buffer); }
+            catch (PowerCutException)
+            {
+                crew.Abandon();
+                throw;
+            }
+        }
+
+        public bool TryWriteNow(long offset, ReadOnlySpan<byte> data)
+        {
+            try { return device.TryWriteNow(offset, data); }
+            catch (PowerCutException)
+            {
+                crew.Abandon();
+                throw;
+            }
+        }
+
+        public void Dispose()
+        {
+        }
+    }
+}
