@@ -54,13 +54,13 @@ internal static class DumpCommand
     private static int Run(
         ParseResult parse, string path, bool isRepair, bool isLogical, MarkStyle style, string? outputPath)
     {
-        using ToolRun run = new(parse, showProgress: true);
+        using ToolRun run = new(parse, showProgress: !OutputFile.IsTerminal(outputPath));
         using FileBlockDevice file = MetadataFile.OpenAtRest(path);
         IBlockDevice metadata = run.Watch(file, MetadataUsage.BytesInUse(file));
         return run.Do(() => MetadataFile.Use(path, () =>
         {
             using OutputFile output = OutputFile.Open(parse, outputPath);
-            if (isRepair) Report(parse, path, MetadataRepairer.Dump(metadata, output.Stream, style, isLogical));
+            if (isRepair) Repair(parse, path, metadata, output.Stream, style, isLogical);
             else if (isLogical) MetadataDumper.DumpLogical(metadata, output.Stream);
             else MetadataDumper.Dump(metadata, output.Stream, style);
             output.Complete();
@@ -68,8 +68,13 @@ internal static class DumpCommand
         }));
     }
 
-    private static void Report(ParseResult parse, string path, RepairReport report)
+    private static void Repair(
+        ParseResult parse, string path, IBlockDevice metadata, Stream output, MarkStyle style, bool isLogical)
     {
+        RepairReport report;
+        try { report = MetadataRepairer.Dump(metadata, output, style, isLogical); }
+        catch (UnsalvageableException fault) { throw new CommandException($"{path}: {fault.Message}"); }
+
         foreach (string line in RepairText.Lines(report)) parse.InvocationConfiguration.Error.WriteLine($"{path}: {line}");
     }
 }

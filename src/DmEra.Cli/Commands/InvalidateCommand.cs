@@ -66,7 +66,7 @@ internal sealed class InvalidateCommand
         if (cache is null && format is "messages") throw new CommandException("messages are for a --cache", ExitCode.Usage);
         if (cache is not null && format is "xml") throw new CommandException("there is no XML of cache blocks", ExitCode.Usage);
         bool fromSnapshot = parse.GetValue(_snapshot);
-        using ToolRun run = new(parse, showProgress: true);
+        using ToolRun run = new(parse, showProgress: !OutputFile.IsTerminal(parse.GetValue(_output)));
         using FileBlockDevice file = fromSnapshot ? MetadataFile.OpenBesideWriter(path) : MetadataFile.OpenAtRest(path);
         IBlockDevice metadata = run.Watch(file, MetadataUsage.BytesInUse(file));
         return run.Do(() => MetadataFile.Use(path, () =>

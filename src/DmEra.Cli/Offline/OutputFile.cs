@@ -22,6 +22,9 @@ internal sealed class OutputFile : IDisposable
     /// <summary>Takes the output.</summary>
     public Stream Stream { get; }
 
+    /// <summary>True when the output goes to a terminal, where nothing else should be drawn meanwhile.</summary>
+    public static bool IsTerminal(string? path) => path is null or "-" && !Console.IsOutputRedirected;
+
     /// <summary>Opens it.</summary>
     /// <exception cref="IOException">It cannot be made.</exception>
     public static OutputFile Open(ParseResult parse, string? path)

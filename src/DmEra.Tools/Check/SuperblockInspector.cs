@@ -5,6 +5,7 @@ using DmEra.PersistentData.Blocks;
 using DmEra.PersistentData.SpaceMaps;
 using DmEra.Target.History;
 using DmEra.Target.Metadata;
+using DmEra.Tools.Writing;
 
 namespace DmEra.Tools.Check;
 
@@ -12,7 +13,6 @@ namespace DmEra.Tools.Check;
 internal static class SuperblockInspector
 {
     private const uint CleanShutdown = 1;       // written by era_restore 1.x
-    private const uint SectorsPerMetadataBlock = 8;
 
     /// <summary>Reads and checks a superblock.</summary>
     /// <param name="reader">Reads it.</param>
@@ -45,7 +45,7 @@ internal static class SuperblockInspector
         List<(FaultLevel, string)> findings = [];
         if (superblock.MetadataBlockSize != Superblock.ExpectedMetadataBlockSize)
             findings.Add((FaultLevel.Damage, $"metadata block size of {superblock.MetadataBlockSize} sectors, not 8"));
-        if (superblock.DataBlockSize == 0 || superblock.DataBlockSize % SectorsPerMetadataBlock != 0)
+        if (!EraGeometry.IsPossibleBlockSize(superblock.DataBlockSize))
             findings.Add((FaultLevel.Damage, $"data block size of {superblock.DataBlockSize} sectors, not a multiple of 8"));
         if ((superblock.Flags & ~CleanShutdown) != 0)
             findings.Add((FaultLevel.Cosmetic, $"unknown flags {superblock.Flags}"));

@@ -24,7 +24,7 @@ public static class MetadataRepairer
     {
         Salvage salvage = Salvage.Open(damaged, hint);
         MetadataBuilder builder = MetadataBuilder.Create(output, salvage.Geometry);
-        ForEachWindow(salvage, (first, eras) => Fill(builder.EraArray, first, eras));
+        SalvageReader.ForEachWindow(salvage, (first, eras) => Fill(builder.EraArray, first, eras));
         builder.Commit();
         return salvage.Report;
     }
@@ -36,7 +36,7 @@ public static class MetadataRepairer
     {
         GeometryHint nothing = new(null, null, null);
         Salvage rehearsal = Salvage.Open(damaged, nothing);
-        ForEachWindow(rehearsal, static (_, _) => { });
+        SalvageReader.ForEachWindow(rehearsal, static (_, _) => { });
         if (rehearsal.IsWhole && !isLogical)
         {
             MetadataDumper.Dump(damaged, output, style);
@@ -46,23 +46,10 @@ public static class MetadataRepairer
         EraXmlWriter xml = new(output, style);
         xml.Begin(rehearsal.Geometry);
         xml.BeginEraArray();
-        ForEachWindow(Salvage.Open(damaged, nothing), xml.Eras);
+        SalvageReader.ForEachWindow(Salvage.Open(damaged, nothing), xml.Eras);
         xml.EndEraArray();
         xml.End();
         return rehearsal.Report;
-    }
-
-    private delegate void WindowAction(uint first, ReadOnlySpan<uint> eras);
-
-    private static void ForEachWindow(Salvage salvage, WindowAction action)
-    {
-        uint[] buffer = new uint[Salvage.WindowBlocks];
-        for (ulong first = 0; first < salvage.Geometry.NrBlocks; first += Salvage.WindowBlocks)
-        {
-            Span<uint> eras = buffer.AsSpan(0, (int)Math.Min(Salvage.WindowBlocks, salvage.Geometry.NrBlocks - first));
-            salvage.ReadEras((uint)first, eras);
-            action((uint)first, eras);
-        }
     }
 
     private static void Fill(ArrayBuilder<Le32> eraArray, uint first, ReadOnlySpan<uint> eras)

@@ -59,6 +59,7 @@ internal sealed class Salvage
         try
         {
             Superblock superblock = CommittedState.ReadSuperblock(reader, Superblock.Location);
+            RequireSense(superblock);
             RequireAgreement(superblock, hint);
             return new Salvage(reader, superblock);
         }
@@ -100,6 +101,14 @@ internal sealed class Salvage
         }
     }
 
+    // It was sealed like that: nothing in it is to be believed.
+    private static void RequireSense(Superblock superblock)
+    {
+        if (EraGeometry.IsPossibleBlockSize(superblock.DataBlockSize)) return;
+        string cause = $"superblock has a data block size of {superblock.DataBlockSize} sectors";
+        throw new MetadataCorruptException(Superblock.Location, cause, MetadataCorruption.Damaged);
+    }
+
     private static EraGeometry FindGeometry(IBlockDevice metadata, GeometryHint hint, string cause)
     {
         if (hint is { DataBlockSize: uint size, NrBlocks: uint blocks, CurrentEra: uint era })
@@ -111,7 +120,7 @@ internal sealed class Salvage
         if (foundSize is null || foundBlocks is null)
         {
             throw new UnsalvageableException(
-                $"{cause}, and no metadata snapshot was found: give --block-size, --nr-blocks and --current-era");
+                $"{cause}, and no metadata snapshot was found: give 'era repair' --block-size, --nr-blocks and --current-era");
         }
 
         // The era that was open is mentioned in the superblock alone.

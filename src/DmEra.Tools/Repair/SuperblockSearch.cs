@@ -7,6 +7,7 @@ using DmEra.PersistentData.Arrays;
 using DmEra.PersistentData.Blocks;
 using DmEra.PersistentData.BTrees;
 using DmEra.Target.Metadata;
+using DmEra.Tools.Writing;
 
 namespace DmEra.Tools.Repair;
 
@@ -69,6 +70,7 @@ internal sealed class SuperblockSearch
 
     private void Take(Superblock superblock)
     {
+        if (!EraGeometry.IsPossibleBlockSize(superblock.DataBlockSize)) return;
         if (Latest is null || superblock.CurrentEra > Latest.Value.CurrentEra) Latest = superblock;
         Take((ulong)superblock.CurrentEra);
     }

@@ -12,8 +12,6 @@ namespace DmEra.Tools.Restore;
 /// </summary>
 public static class MetadataRestorer
 {
-    private const uint SectorsPerMetadataBlock = 8;
-
     /// <summary>Reads the XML to its end and writes the metadata it stands for.</summary>
     /// <param name="input">The XML.</param>
     /// <param name="output">The metadata device; a file that is too short is extended.</param>
@@ -93,8 +91,8 @@ public static class MetadataRestorer
 
     private static void RequireSense(EraXmlReader xml, EraGeometry geometry)
     {
-        if (geometry.DataBlockSize == 0 || geometry.DataBlockSize % SectorsPerMetadataBlock != 0)
-            throw xml.Fault($"block_size {geometry.DataBlockSize} is not a multiple of {SectorsPerMetadataBlock} sectors");
+        if (!EraGeometry.IsPossibleBlockSize(geometry.DataBlockSize))
+            throw xml.Fault($"block_size {geometry.DataBlockSize} is not a multiple of 8 sectors");
         if (geometry.NrBlocks > int.MaxValue)
             throw xml.Fault($"nr_blocks {geometry.NrBlocks} is more than the {int.MaxValue} that a device can have");
     }

@@ -11,7 +11,13 @@ namespace DmEra.Tools.Writing;
 /// <param name="DataBlockSize">Size of an origin block in sectors.</param>
 /// <param name="NrBlocks">Origin blocks.</param>
 /// <param name="CurrentEra">The era that was archived last.</param>
-public readonly record struct EraGeometry(uint DataBlockSize, uint NrBlocks, uint CurrentEra);
+public readonly record struct EraGeometry(uint DataBlockSize, uint NrBlocks, uint CurrentEra)
+{
+    private const uint SectorsPerMetadataBlock = 8;
+
+    /// <summary>Whether origin blocks can be of this many sectors.</summary>
+    public static bool IsPossibleBlockSize(uint sectors) => sectors != 0 && sectors % SectorsPerMetadataBlock == 0;
+}
 
 /// <summary>
 /// Writes new metadata over a whole device. The first thing it does there is to make what was there plainly no

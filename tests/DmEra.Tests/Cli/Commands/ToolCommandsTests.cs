@@ -136,6 +136,17 @@ public sealed class ToolCommandsTests : IDisposable
     }
 
     [Fact]
+    public void Repairing_dump_of_what_is_beyond_repair_is_refused()
+    {
+        string path = _folder.Sparse("meta", 1 << 20);
+
+        string line = CommandRun.Of("dump", "--repair", "-o", _folder["xml"], path).FailedWith(ExitCode.Failed);
+
+        Assert.StartsWith($"era: {path}: superblock has magic 0", line);
+        Assert.False(File.Exists(_folder["xml"]));
+    }
+
+    [Fact]
     public void Dump_and_restore_go_round()
     {
         string path = Write("undigested");
@@ -147,6 +158,17 @@ public sealed class ToolCommandsTests : IDisposable
         Assert.Equal(new CommandRun(ExitCode.Done, "", ""), restore);
         foreach (string since in new[] { "1", "5", "9" })
             Assert.Equal(Invalidate(path, since), Invalidate(_folder["restored"], since));
+    }
+
+    [Fact]
+    public void A_reader_that_has_seen_enough_ends_a_tool_in_silence()
+    {
+        string program = Path.Combine(AppContext.BaseDirectory, "era");
+
+        ProgramResult result = Oracle.Run("bash", "-c", $"'{program}' dump '{Write("undigested")}' | head -n 1; echo ${{PIPESTATUS[0]}}");
+
+        Assert.Equal("<superblock uuid=\"\" block_size=\"128\" nr_blocks=\"131072\" current_era=\"9\">\n1\n", result.Output);
+        Assert.Empty(result.Error);
     }
 
     [Fact]
@@ -203,7 +225,7 @@ public sealed class ToolCommandsTests : IDisposable
 
         string line = CommandRun.Of("repair", "-i", path, "-o", _folder["new"]).FailedWith(ExitCode.Failed);
 
-        Assert.EndsWith("give --block-size, --nr-blocks and --current-era", line);
+        Assert.EndsWith("give 'era repair' --block-size, --nr-blocks and --current-era", line);
         Assert.False(File.Exists(_folder["new"]));
         CommandRun run = CommandRun.Of(
             "repair", "-i", path, "-o", _folder["new"], "--block-size", "64K", "--nr-blocks", "100", "--current-era", "7");

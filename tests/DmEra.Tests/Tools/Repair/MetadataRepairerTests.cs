@@ -154,11 +154,24 @@ public sealed class MetadataRepairerTests
         image.Block(Snapshot).Clear();
 
         UnsalvageableException refusal = Assert.Throws<UnsalvageableException>(() => Repair(image.Image, out _));
-        Assert.Contains("give --block-size, --nr-blocks and --current-era", refusal.Message, StringComparison.Ordinal);
+        Assert.Contains("give 'era repair' --block-size, --nr-blocks and --current-era", refusal.Message, StringComparison.Ordinal);
         using MemoryBlockDevice output = new(0);
         RepairReport report = MetadataRepairer.Repair(image.Device, output, new GeometryHint(16, 3000, 40));
         Assert.Equal(new EraGeometry(16, 3000, 40), report.Geometry);
         Assert.All(Eras(output.ToArray()), era => Assert.Equal(40u, era));
+    }
+
+    [Theory]
+    [InlineData(0u)]
+    [InlineData(12u)]
+    public void A_superblock_with_an_impossible_block_size_is_as_good_as_lost(uint sectors)
+    {
+        RepairReport report = Repair(Golden().Set32(0, 172, sectors).Image, out byte[] repaired);
+
+        Assert.Equal(new EraGeometry(128, 2048, 6), report.Geometry);
+        Assert.Equal($"superblock has a data block size of {sectors} sectors", Assert.Single(report.Losses).Cause);
+        using MemoryBlockDevice metadata = new(repaired);
+        Assert.Empty(MetadataChecker.Check(metadata).Faults);
     }
 
     [Fact]
