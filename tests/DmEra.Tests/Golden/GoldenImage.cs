@@ -17,9 +17,12 @@ internal sealed class GoldenImage
         Metadata = Decompress("meta.bin.zst");
     }
 
+    /// <summary>Every scenario.</summary>
+    public static IEnumerable<string> Names =>
+        Directory.GetDirectories(Root).Select(folder => Path.GetFileName(folder)).Order(StringComparer.Ordinal);
+
     /// <summary>Every scenario, as theory data.</summary>
-    public static TheoryData<string> All =>
-        [.. Directory.GetDirectories(Root).Select(folder => Path.GetFileName(folder)).Order(StringComparer.Ordinal)];
+    public static TheoryData<string> All => [.. Names];
 
     /// <summary>The scenario's name.</summary>
     public string Name { get; }
