@@ -1,3 +1,4 @@
+using System.Globalization;
 using DmEra.Benchmarks;
 
 switch (args)
@@ -12,9 +13,12 @@ switch (args)
         return DigestionBenchmark.Run(folder: null);
     case ["digestion", var folder]:
         return DigestionBenchmark.Run(folder);
+    case ["tools-metadata", var file, var blocks]:
+        return ToolsMetadata.Run(file, uint.Parse(blocks, CultureInfo.InvariantCulture));
     default:
         Console.Error.WriteLine("usage: DmEra.Benchmarks serve-file FILE SOCKET");
         Console.Error.WriteLine("       DmEra.Benchmarks metadata [FILE]");
         Console.Error.WriteLine("       DmEra.Benchmarks digestion [FOLDER]");
+        Console.Error.WriteLine("       DmEra.Benchmarks tools-metadata FILE BLOCKS");
         return 2;
 }
