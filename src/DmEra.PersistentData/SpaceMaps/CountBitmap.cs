@@ -23,7 +23,9 @@ internal sealed class CountBitmap
     private const ulong LowerBits = 0x5555_5555_5555_5555;
 
     private readonly Le64[] _counts = new Le64[WordCount];
-    private readonly ulong[] _held = new ulong[WordCount];      // a held block has the lower bit of its entry set
+
+    // A held block has the lower bit of its entry set; the higher one, too, if readers of the newer generation need it.
+    private readonly ulong[] _held = new ulong[WordCount];
     private bool _holdsFreedBlocks;
 
     /// <summary>Creates a bitmap of free blocks, which is not on disk yet.</summary>
@@ -85,7 +87,7 @@ internal sealed class CountBitmap
             Used += BitOperations.PopCount(InUse(i));
         }
 
-        HoldWhatIsInUse([]);
+        HoldWhatIsInUse(HeldFor.Nobody, []);
         int firstFree = FindAvailable(0);
         NoneFreeBefore = (int)Math.Min(entry.NoneFreeBefore, (uint)(firstFree < 0 ? EntryCount : firstFree));
         return true;
@@ -135,24 +137,31 @@ internal sealed class CountBitmap
     }
 
     /// <summary>What it counts is committed now.</summary>
-    /// <param name="keepHeld">Blocks freed since stay held: readers may still use them.</param>
-    public void Publish(bool keepHeld)
+    /// <param name="readers">For whom blocks freed since stay held.</param>
+    public void Publish(HeldFor readers)
     {
-        bool isStale = IsChanged || (_holdsFreedBlocks && !keepHeld);
+        bool isStale = IsChanged || (_holdsFreedBlocks && readers != HeldFor.Everybody);
         IsChanged = false;
         IsMoved = false;
-        if (isStale) HoldWhatIsInUse(keepHeld ? _held : []);
+        if (isStale) HoldWhatIsInUse(readers, _held);
     }
 
     /// <summary>Holds what another bitmap of the same blocks held as well.</summary>
-    public void HoldAlso(CountBitmap other) => HoldWhatIsInUse(other._held);
+    public void HoldAlso(CountBitmap other) => HoldWhatIsInUse(HeldFor.Everybody, other._held);
 
-    private void HoldWhatIsInUse(ReadOnlySpan<ulong> andAlso)
+    private void HoldWhatIsInUse(HeldFor readers, ReadOnlySpan<ulong> andAlso)
     {
         int heldCount = 0;
         for (int i = 0; i < WordCount; i++)
         {
-            _held[i] = InUse(i) | (andAlso.IsEmpty ? 0 : andAlso[i]);
+            ulong inUse = InUse(i);
+            ulong kept = readers switch
+            {
+                HeldFor.Everybody => andAlso[i],
+                HeldFor.NewerReaders => (andAlso[i] >> 1) & LowerBits,
+                _ => 0,
+            };
+            _held[i] = kept | inUse | (inUse << 1);
             heldCount += BitOperations.PopCount(_held[i] & Inside(i));
         }
 

@@ -128,16 +128,19 @@ public sealed class MetadataSpaceMap : ISpaceMap
     internal void BeginWriteOut() => _isWritingOut = true;
 
     /// <summary>What it counts is committed now.</summary>
-    /// <param name="keepHeld">Blocks freed since stay held: readers may still use them.</param>
-    internal void Publish(bool keepHeld)
+    /// <param name="readers">For whom blocks freed since stay held.</param>
+    internal void Publish(HeldFor readers)
     {
-        foreach (CountBitmap bitmap in _bitmaps) bitmap.Publish(keepHeld);
+        foreach (CountBitmap bitmap in _bitmaps) bitmap.Publish(readers);
         _isWritingOut = false;
         CountAvailable();
     }
 
     /// <summary>Starts anew from counts read from disk.</summary>
-    /// <inheritdoc cref="Publish" path="/param"/>
+    /// <param name="blockCount">Blocks that it counts.</param>
+    /// <param name="bitmaps">The counts.</param>
+    /// <param name="overflow">Those that are too large for the bitmaps.</param>
+    /// <param name="keepHeld">What was held stays held: readers may still use it.</param>
     internal void Replace(ulong blockCount, List<CountBitmap> bitmaps, OverflowCounts overflow, bool keepHeld)
     {
         if (keepHeld)

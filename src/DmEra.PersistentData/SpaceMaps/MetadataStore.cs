@@ -26,9 +26,9 @@ public sealed class MetadataStore
 
     private readonly SuperblockFormat _format;
     private readonly SpaceMapStorage _storage;
-    private readonly Lock _publishing = new();      // guards _committed and _pins
+    private readonly Lock _publishing = new();      // guards _committed and _readers
     private readonly byte[] _committed = new byte[BlockManager.BlockSize];
-    private int _pins;
+    private readonly PinnedReaders _readers = new();
 
     private MetadataStore(BlockManager blocks, SuperblockFormat format)
     {
@@ -81,7 +81,7 @@ public sealed class MetadataStore
             SpaceMapStorage.StoredCounts stored = _storage.Read(root);     // not under the lock: it reads the device
             lock (_publishing)
             {
-                _storage.Adopt(stored, keepHeld: _pins > 0);
+                _storage.Adopt(stored, keepHeld: _readers.Any);
                 superblock.Data.CopyTo(_committed);
             }
 
@@ -149,25 +149,23 @@ public sealed class MetadataStore
     /// <summary>Holds the metadata last committed for a reader: until <see cref="Unpin"/>, none of its blocks is
     /// used anew, whatever is committed meanwhile. From any thread.</summary>
     /// <remarks>The reader reads the blocks through a block manager of its own. It should be quick: what is freed while
-    /// any reader is there stays in use until a commit finds none.</remarks>
+    /// it is there stays in use until it is gone.</remarks>
     /// <param name="superblock">4096 bytes that receive the superblock of that state; zeroes before the first commit.</param>
-    public void Pin(Span<byte> superblock)
+    /// <returns>What to give back.</returns>
+    public long Pin(Span<byte> superblock)
     {
         lock (_publishing)
         {
             _committed.CopyTo(superblock);
-            _pins++;
+            return _readers.Enter();
         }
     }
 
-    /// <summary>The reader is done. Its blocks can be used anew after the next commit. From any thread.</summary>
-    public void Unpin()
+    /// <summary>The reader is done. Its blocks can be used anew after the next commits. From any thread.</summary>
+    /// <param name="pin">What <see cref="Pin"/> returned.</param>
+    public void Unpin(long pin)
     {
-        lock (_publishing)
-        {
-            if (_pins == 0) throw new InvalidOperationException("nothing is pinned");
-            _pins--;
-        }
+        lock (_publishing) _readers.Leave(pin);
     }
 
     private void WriteSuperblock(FillSuperblock fill)
@@ -184,7 +182,7 @@ public sealed class MetadataStore
         lock (_publishing)
         {
             superblock.Data.CopyTo(_committed);
-            SpaceMap.Publish(keepHeld: _pins > 0);
+            SpaceMap.Publish(_readers.AtPublication());
         }
     }
 }

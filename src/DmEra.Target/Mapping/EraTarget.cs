@@ -149,7 +149,7 @@ public sealed partial class EraTarget : IDisposable
     /// <exception cref="EraTargetException">The metadata cannot be read.</exception>
     public EraHistory OpenHistory()
     {
-        Superblock committed = _metadata.Pin();
+        Superblock committed = _metadata.Pin(out long pin);
         bool isReleased = false;
         try { return new EraHistory(_metadataDevice, committed, Release); }
         catch (Exception fault)
@@ -160,7 +160,7 @@ public sealed partial class EraTarget : IDisposable
 
         void Release()
         {
-            if (!Interlocked.Exchange(ref isReleased, true)) _metadata.Unpin();
+            if (!Interlocked.Exchange(ref isReleased, true)) _metadata.Unpin(pin);
         }
     }
 

@@ -95,16 +95,17 @@ internal sealed partial class EraMetadata
     public void Commit() => _store.Commit(block => MemoryMarshal.Write(block, in _superblock));
 
     /// <summary>Keeps the state last committed readable until <see cref="Unpin"/>. From any thread.</summary>
+    /// <param name="pin">What to give back.</param>
     /// <returns>Its superblock.</returns>
-    public Superblock Pin()
+    public Superblock Pin(out long pin)
     {
         byte[] superblock = new byte[BlockManager.BlockSize];
-        _store.Pin(superblock);
+        pin = _store.Pin(superblock);
         return MemoryMarshal.Read<Superblock>(superblock);
     }
 
     /// <summary>A reader has done with what <see cref="Pin"/> kept for it. From any thread.</summary>
-    public void Unpin() => _store.Unpin();
+    public void Unpin(long pin) => _store.Unpin(pin);
 
     private static bool IsUnformatted(IBlockDevice device)
     {

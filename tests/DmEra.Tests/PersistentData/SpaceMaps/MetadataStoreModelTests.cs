@@ -207,9 +207,9 @@ public sealed class MetadataStoreModelTests
         private void Pin()
         {
             byte[] superblock = new byte[BlockManager.BlockSize];
-            _store.Pin(superblock);
+            long pin = _store.Pin(superblock);
             Assert.Equal(_device[0], superblock);
-            _readers.Add(new Reader(_committedMap!, _device.Copy()));
+            _readers.Add(new Reader(_committedMap!, _device.Copy(), pin));
         }
 
         private void Unpin()
@@ -220,7 +220,7 @@ public sealed class MetadataStoreModelTests
             foreach (ulong block in reader.Map.UsedBlocks.Where(block => block != 0))
                 Assert.Equal(reader.Device[block], _device[block]);
             _readers.RemoveAt(index);
-            _store.Unpin();
+            _store.Unpin(reader.Pin);
         }
 
         private void RollBack()
@@ -272,6 +272,6 @@ public sealed class MetadataStoreModelTests
 
         private BlockManager Blocks() => new(_device, _random.Next(BlockManager.MinCacheBlocks, 500));
 
-        private sealed record Reader(DecodedSpaceMap Map, RecordingDevice Device);
+        private sealed record Reader(DecodedSpaceMap Map, RecordingDevice Device, long Pin);
     }
 }

@@ -166,7 +166,7 @@ public sealed class MetadataStoreTests : IDisposable
     {
         ulong block = NewBlock(5);
         _store.Commit(TestSuperblock.Numbered(1));
-        _store.Pin(_superblock);
+        long pin = _store.Pin(_superblock);
         _store.Transactions.Dec(block);
         for (ulong i = 2; i < 5; i++)
         {
@@ -175,11 +175,26 @@ public sealed class MetadataStoreTests : IDisposable
             _store.Reload();
         }
 
-        _store.Unpin();
+        _store.Unpin(pin);
         ulong free = _store.SpaceMap.FreeBlocks;
         _store.Commit(TestSuperblock.Numbered(5));
         Assert.True(_store.SpaceMap.FreeBlocks > free);
         Assert.Equal(64 - _store.SpaceMap.UsedBlocks, _store.SpaceMap.FreeBlocks + 4);      // four are kept back
+    }
+
+    [Fact]
+    public void Readers_that_follow_one_another_without_a_gap_do_not_use_up_the_device()
+    {
+        ulong block = NewBlock();
+        Queue<long> pins = [];
+        for (ulong i = 1; i < 500; i++)
+        {
+            _store.Commit(TestSuperblock.Numbered(i));
+            pins.Enqueue(_store.Pin(_superblock));
+            if (pins.Count > 3) _store.Unpin(pins.Dequeue());
+            _store.Transactions.Dec(block);
+            block = NewBlock();
+        }
     }
 
     [Fact]
@@ -200,7 +215,7 @@ public sealed class MetadataStoreTests : IDisposable
     }
 
     [Fact]
-    public void Unpinning_what_is_not_pinned_is_refused() => Assert.Throws<InvalidOperationException>(_store.Unpin);
+    public void Unpinning_what_is_not_pinned_is_refused() => Assert.Throws<InvalidOperationException>(() => _store.Unpin(0));
 
     [Fact]
     public void Transactions_allocate_no_memory()
@@ -271,12 +286,12 @@ public sealed class MetadataStoreTests : IDisposable
                 byte[] superblock = new byte[BlockManager.BlockSize];
                 while (!done.IsCancellationRequested)
                 {
-                    store.Pin(superblock);
+                    long pin = store.Pin(superblock);
                     BlockManager blocks = new(device, BlockManager.MinCacheBlocks);
                     ulong address = BinaryPrimitives.ReadUInt64LittleEndian(superblock.AsSpan(RootOffset));
                     using (ReadBlock block = blocks.Read(address, TestBlockValidator.Apple))
                         Assert.Equal(TestSuperblock.NumberIn(superblock), BinaryPrimitives.ReadUInt64LittleEndian(block.Data[200..]));
-                    store.Unpin();
+                    store.Unpin(pin);
                 }
             }
             catch (Exception fault)

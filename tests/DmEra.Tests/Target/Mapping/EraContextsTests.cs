@@ -153,7 +153,7 @@ public class EraContextsTests
     [Fact]
     public void Query_that_waits_for_the_metadata_device_holds_up_neither_writes_nor_checkpoints()
     {
-        using TestEra era = TestEra.Active();
+        using TestEra era = TestEra.Active(1024, 1024);
         era.Write(1);
         IBlockStatusContext context = new EraContexts(era.Target).Find("era:since-1")!;
         using Gate gate = new();
@@ -223,7 +223,7 @@ public class EraContextsTests
 
         DeviceException fault = Assert.Throws<DeviceException>(() => Describe(era, "era:last"));
 
-        Assert.Equal(Errno.EIO, fault.Errno);
+        Assert.StartsWith("era:last: ", fault.Message, StringComparison.Ordinal);
     }
 
     private static List<Extent> Describe(TestEra era, string name, long? length = null, long offset = 0) =>
