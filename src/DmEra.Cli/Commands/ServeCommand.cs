@@ -37,6 +37,9 @@ internal sealed class ServeCommand
     private readonly Option<string?> _control = CommonArguments.Text(
         "--control", "PATH", "control socket [default: one in the runtime folder]");
 
+    private readonly Option<uint?> _markAhead = CommonArguments.Number(
+        "--mark-ahead", "N", "mark N blocks ahead of a sequential writer: first writes are faster, and lists of changes may name as many blocks too many [default: 0]");
+
     private readonly NbdArguments _nbd = new();
 
     public static Command Create() => new ServeCommand().Build();
@@ -62,6 +65,7 @@ internal sealed class ServeCommand
             _name,
             _listen,
             _control,
+            _markAhead,
         };
         foreach (Option option in _nbd.Options) command.Options.Add(option);
         command.SetAction((parse, _) => new ServeSession(
@@ -99,6 +103,7 @@ internal sealed class ServeCommand
             Name = name,
             Listen = listen.Length == 0 ? [ListenAddress.Unix(runtime.NbdSocket(name))] : listen,
             Server = _nbd.ServerOptions(parse),
+            MarkAhead = parse.GetValue(_markAhead) ?? 0,
             IsReadOnly = _nbd.IsReadOnly(parse),
             ControlSocket = control,
             Runtime = listen.Length == 0 || parse.GetValue(_control) is null ? runtime : null,

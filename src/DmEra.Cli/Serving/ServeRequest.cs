@@ -37,6 +37,9 @@ internal sealed record ServeRequest
     /// <summary>Which NBD clients are let in, and how.</summary>
     public NbdServerOptions Server { get; init; } = new();
 
+    /// <summary>Blocks that sequential writers mark ahead.</summary>
+    public uint MarkAhead { get; init; }
+
     /// <summary>Whether clients may not write.</summary>
     public bool IsReadOnly { get; init; }
 

@@ -20,7 +20,7 @@ internal sealed class ServeSession(ServeRequest request, TextWriter output, Text
         using NewFiles files = new();
         using NbdBlockDevice? remote = RemoteOrigin.Parse(request.Origin) is { } uri ? RemoteOrigin.Connect(uri, Log) : null;
         EraTable table = request.Prepare(files, remote);
-        EraTargetOptions options = new() { Log = Log };
+        EraTargetOptions options = new() { Log = Log, MarkAhead = request.MarkAhead };
         using EraTarget target = remote is null ? EraTarget.Create(table, options) : EraTarget.Create(table, remote, options);
         using FileBlockDevice? file = remote is null ? FileBlockDevice.OpenShared(table.OriginPath) : null;
         IBlockStatusCatalog allocation = file is null ? remote!.Contexts : new BlockStatusCatalog(new AllocationContext(file));

@@ -9,7 +9,8 @@ namespace DmEra.Target.Mapping;
 /// </summary>
 /// <remarks>Requests wait while the target is suspended. One that meets marked blocks only takes no lock of the target and
 /// allocates nothing.</remarks>
-internal sealed class EraDevice(IBlockDevice origin, RequestGate gate, EraWorker worker, long blockSizeBytes)
+internal sealed class EraDevice(
+    IBlockDevice origin, RequestGate gate, EraWorker worker, MarkAhead markAhead, long blockSizeBytes)
     : IBlockDevice
 {
     private long _length;
@@ -149,15 +150,17 @@ internal sealed class EraDevice(IBlockDevice origin, RequestGate gate, EraWorker
     private void MakeMarksDurable(Writeset writeset, long offset, long length)
     {
         BlockRange blocks = BlocksOf(offset, length);
-        if (!writeset.IsMarked(blocks)) worker.Mark(blocks);
+        if (!writeset.IsMarked(blocks)) worker.Mark(markAhead.Widen(blocks, BlocksUpTo(_length)));
     }
 
     private BlockRange BlocksOf(long offset, long length)
     {
         RequireInside(offset, length, Errno.ENOSPC);
         if (length == 0) return default;
-        return new BlockRange((uint)(offset / blockSizeBytes), (uint)((offset + length - 1) / blockSizeBytes) + 1);
+        return new BlockRange((uint)(offset / blockSizeBytes), BlocksUpTo(offset + length));
     }
+
+    private uint BlocksUpTo(long end) => (uint)((end - 1) / blockSizeBytes) + 1;
 
     // Checked inside the gate: the device may have shrunk while the request waited.
     private void RequireInside(long offset, long length, int errno)

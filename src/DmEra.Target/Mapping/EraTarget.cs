@@ -52,7 +52,7 @@ public sealed partial class EraTarget : IDisposable
         _gate = new RequestGate(options.Threads);
         _eras = new EraTransactions(metadata, options.Threads, options.Log);
         _worker = new EraWorker(_eras, options.Threads);
-        _device = new EraDevice(origin, _gate, _worker, table.BlockSizeBytes);
+        _device = new EraDevice(origin, _gate, _worker, new MarkAhead(options.MarkAhead), table.BlockSizeBytes);
         _device.SetLength(table.LengthBytes);
     }
 

@@ -11,6 +11,10 @@ public sealed record EraTargetOptions
     /// <summary>The uuid that metadata gets when it is formatted; null: a random one.</summary>
     public Guid? Lineage { get; init; }
 
+    /// <summary>Blocks that the first write of a sequential writer marks beyond its own. More of them make fewer commits,
+    /// and lists of changes with so many blocks too many where the writer stopped.</summary>
+    public uint MarkAhead { get; init; }
+
     /// <summary>Is told, a line each time and from any thread, of faults that no caller waits for.</summary>
     public Action<string> Log { get; init; } = static _ => { };
 

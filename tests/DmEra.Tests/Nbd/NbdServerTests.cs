@@ -161,7 +161,7 @@ public sealed class NbdServerTests
 
     // CVE-2024-7409: clients that never finish the handshake used a server's connections up, and crashed it at its end.
     [Fact]
-    public void A_client_that_does_not_choose_an_export_in_time_is_dropped()
+    public void Cve_2024_7409_a_client_that_does_not_choose_an_export_in_time_is_dropped()
     {
         ManualTime time = new();
         using TestServer server = new(
@@ -183,7 +183,27 @@ public sealed class NbdServerTests
     }
 
     [Fact]
-    public void A_server_stops_while_clients_are_in_the_handshake()
+    public void Cve_2024_7409_clients_that_negotiate_for_ever_do_not_keep_others_out_for_ever()
+    {
+        ManualTime time = new();
+        using TestServer server = new(
+            new NbdServerOptions { Time = time, HandshakeTimeout = TimeSpan.FromSeconds(10), MaxConnections = 20 },
+            Export(new MemoryBlockDevice(Size)));
+        List<RawClient> silent = [.. Enumerable.Range(0, 20).Select(_ => new RawClient(server.EndPoint))];
+        server.AwaitConnections(20);
+        foreach (RawClient client in silent) client.Receive(18);    // its timer is set by now
+        using (RawClient turnedAway = new(server.EndPoint)) turnedAway.ExpectClosed();
+
+        time.Advance(TimeSpan.FromSeconds(10));
+        server.AwaitConnections(0);
+
+        using RawClient served = Connected(server.EndPoint);
+        served.ExpectAlive();
+        silent.ForEach(client => client.Dispose());
+    }
+
+    [Fact]
+    public void Cve_2024_7409_a_server_stops_while_clients_are_in_the_handshake()
     {
         List<RawClient> clients = [];
         using (TestServer server = new(new MemoryBlockDevice(Size)))

@@ -137,7 +137,7 @@ public sealed class NbdTlsTests : IDisposable
     [Theory]
     [InlineData(OptStructuredReply)]
     [InlineData(OptExtendedHeaders)]
-    public void Options_injected_before_tls_are_forgotten(uint option)
+    public void Cve_2021_3716_options_injected_before_tls_are_forgotten(uint option)
     {
         using TestServer server = Serve(NbdTlsMode.On);
         using RawClient client = Greeted(server.EndPoint);
@@ -155,7 +155,7 @@ public sealed class NbdTlsTests : IDisposable
 
     // The same CVE the other way round: plain text behind STARTTLS must not be taken for what comes within TLS.
     [Fact]
-    public void Options_injected_behind_starttls_end_the_connection()
+    public void Cve_2021_3716_options_injected_behind_starttls_end_the_connection()
     {
         using TestServer server = Serve(NbdTlsMode.On);
         using RawClient client = Greeted(server.EndPoint);

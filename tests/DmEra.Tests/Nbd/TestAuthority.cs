@@ -27,6 +27,9 @@ internal sealed class TestAuthority : IDisposable
     /// <summary>Fills a folder for a server called localhost.</summary>
     public string WriteServer(string folder) => Write(folder, "server", ServerUse, Until);
 
+    /// <summary>Fills a folder for a server whose certificate is not valid any more.</summary>
+    public string WriteExpiredServer(string folder) => Write(folder, "server", ServerUse, From.AddYears(1));
+
     /// <summary>Fills a folder for a client.</summary>
     public string WriteClient(string folder) => Write(folder, "client", ClientUse, Until);
 

@@ -16,13 +16,13 @@ internal sealed class TestEra : IDisposable
     {
     }
 
-    public TestEra(int blocks, ProbeDevice metadata, ProbeDevice origin)
+    public TestEra(int blocks, ProbeDevice metadata, ProbeDevice origin, uint markAhead = 0)
     {
         Metadata = metadata;
         Origin = origin;
         EraTable table = new(0, (long)blocks * BlockSectors, "meta", "origin", BlockSectors);
-        Target = EraTarget.Create(
-            table, metadata, origin, new EraTargetOptions { CacheBlocks = 64, Log = Logged.Add, Threads = Threads });
+        EraTargetOptions options = new() { CacheBlocks = 64, MarkAhead = markAhead, Log = Logged.Add, Threads = Threads };
+        Target = EraTarget.Create(table, metadata, origin, options);
     }
 
     public ProbeDevice Metadata { get; }

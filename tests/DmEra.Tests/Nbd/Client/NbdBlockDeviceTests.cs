@@ -220,6 +220,18 @@ public sealed class NbdBlockDeviceTests : IDisposable
     }
 
     [Fact]
+    public void A_server_whose_certificate_has_expired_is_not_trusted()
+    {
+        using TestServer server = ServeTls(_authority.WriteExpiredServer(_folder["server"]));
+        NbdUri uri = NbdUri.Parse(
+            $"nbds+unix:///?socket={server.SocketPath}&tls-certificates={_authority.WriteClient(_folder["client"])}");
+
+        IOException fault = Assert.ThrowsAny<IOException>(() => NbdBlockDevice.Open(uri, new NbdClientOptions()));
+
+        Assert.Contains("no TLS", fault.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void A_server_that_is_not_there_or_has_no_such_export_is_told_at_once()
     {
         using TestServer server = new(
@@ -233,10 +245,11 @@ public sealed class NbdBlockDeviceTests : IDisposable
             Assert.ThrowsAny<IOException>(() => NbdBlockDevice.Open(NbdUri.Parse(uri), new NbdClientOptions())).Message;
     }
 
-    private TestServer ServeTls() => new(
+    private TestServer ServeTls(string? certificates = null) => new(
         new NbdServerOptions
         {
-            Tls = NbdTls.FromDirectory(_authority.WriteServer(_folder["server"]), NbdTlsMode.Require, verifiesClients: true),
+            Tls = NbdTls.FromDirectory(
+                certificates ?? _authority.WriteServer(_folder["server"]), NbdTlsMode.Require, verifiesClients: true),
         },
         new NbdExport("disk", _device, new BlockStatusCatalog()));
 

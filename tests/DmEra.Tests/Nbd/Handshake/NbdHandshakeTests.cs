@@ -215,7 +215,7 @@ public sealed class NbdHandshakeTests : IDisposable
     [Theory]
     [InlineData(3000)]
     [InlineData(4096)]
-    public void A_name_of_3000_bytes_is_merely_unknown(int length)
+    public void Cve_2017_15118_a_name_of_3000_bytes_is_merely_unknown(int length)
     {
         using RawClient client = Greeted(_server.EndPoint);
 

@@ -1,0 +1,222 @@
+using System.Net.Sockets;
+using System.Runtime.InteropServices;
+using DmEra.Devices;
+using DmEra.Nbd.Client;
+using DmEra.Tests.Target;
+using static DmEra.Tests.Nbd.RawClient;
+
+namespace DmEra.Tests.Nbd.Client;
+
+/// <summary>Servers that do not keep to the protocol: the client gets an error, never a wrong answer, and never hangs.</summary>
+public sealed class RogueServerTests : IDisposable
+{
+    private const ulong Size = 1 << 20;
+    private const ushort HasFlags = 1;
+    private const uint RepError = 0x80000001;
+    private const int RequestSize = 28;
+    private static readonly byte[] RequestMagic = U32(0x25609513);
+    private static readonly byte[] Greeting = [.. "NBDMAGICIHAVEOPT"u8, 0, 3];
+
+    private readonly TempFolder _folder = new();
+    private readonly Socket _listener = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+
+    public RogueServerTests()
+    {
+        _listener.Bind(new UnixDomainSocketEndPoint(_folder["nbd.sock"]));
+        _listener.Listen();
+    }
+
+    public void Dispose()
+    {
+        _listener.Dispose();
+        _folder.Dispose();
+    }
+
+    public static TheoryData<string, byte[]> Handshakes => new()
+    {
+        { "closes at once", [] },
+        { "closes in the greeting", Greeting[..7] },
+        { "something else", [.. "HTTP/1.1 400 Bad Request"u8] },
+        { "old style", [.. "NBDMAGIC"u8, .. U64(0x00420281861253), .. U64(Size), .. new byte[128]] },
+        { "no fixed newstyle", [.. Greeting[..16], 0, 0] },
+        { "a reply to another option", [.. Greeting, .. Reply(OptGo, RepAck)] },
+        { "a reply without end", [.. Greeting, .. Reply(OptStructuredReply, RepAck)[..16], .. U32(uint.MaxValue)] },
+        { "replies without end", [.. Greeting, .. Enumerable.Repeat(Reply(OptStructuredReply, RepInfo), 500).SelectMany(reply => reply)] },
+        { "no size", [.. Greeting, .. Reply(OptStructuredReply, RepError), .. Reply(OptGo, RepAck)] },
+        { "half a size", Negotiated([.. U16(0), .. U32(1)]) },
+        { "an absurd size", Negotiated([.. U16(0), .. U64(ulong.MaxValue), .. U16(HasFlags)]) },
+        { "blocks of nothing", Negotiated(Export(), [.. U16(3), .. U32(0), .. U32(0), .. U32(1 << 20)]) },
+        { "blocks longer than payloads", Negotiated(Export(), [.. U16(3), .. U32(4096), .. U32(4096), .. U32(512)]) },
+        { "gigantic blocks", Negotiated(Export(), [.. U16(3), .. U32(1 << 30), .. U32(1 << 30), .. U32(1 << 30)]) },
+    };
+
+    [Theory, MemberData(nameof(Handshakes))]
+    public void A_handshake_that_goes_wrong_is_no_connection(string what, byte[] sent)
+    {
+        _ = what;
+        Background server = Serve(sent);
+
+        Assert.ThrowsAny<IOException>(() => Open());
+
+        _listener.Dispose();
+        server.Join();
+    }
+
+    public static TheoryData<string, byte[]> Replies => new()
+    {
+        { "a wrong magic", U64(0x1234567812345678) },
+        { "a request that there is not", RawClient.SimpleReply(99) },
+        { "a chunk where simple replies were agreed on", Chunk(1, 1, 1, [.. U64(0), .. new byte[512]]) },
+        { "data that is broken off", RawClient.SimpleReply(1, data: new byte[511]) },
+        { "half a header", RawClient.SimpleReply(1)[..9] },
+    };
+
+    [Theory, MemberData(nameof(Replies))]
+    public void A_simple_reply_that_makes_no_sense_is_an_error(string what, byte[] reply)
+    {
+        _ = what;
+        RequireError([.. Greeting, .. Reply(OptStructuredReply, RepError), .. Go()], reply);
+    }
+
+    public static TheoryData<string, byte[]> Chunks => new()
+    {
+        { "data before what was asked for", Chunk(1, 1, 1, [.. U64(511), .. new byte[512]]) },
+        { "data behind what was asked for", Chunk(1, 1, 1, [.. U64(513), .. new byte[512]]) },
+        { "too much data", Chunk(1, 1, 1, [.. U64(512), .. new byte[513]]) },
+        { "data far away", Chunk(1, 1, 1, [.. U64(ulong.MaxValue - 10), .. new byte[512]]) },
+        { "too little data", Chunk(1, 1, 1, [.. U64(512), .. new byte[100]]) },
+        { "no data", Chunk(1, 0, 1) },
+        { "data of no length", Chunk(1, 1, 1, U64(512)) },
+        { "a hole that is too long", Chunk(1, 2, 1, [.. U64(512), .. U32(513)]) },
+        { "a hole that is too short", Chunk(1, 2, 1, [.. U64(512), .. U32(511)]) },
+        { "a hole with something in it", Chunk(1, 2, 1, [.. U64(512), .. U32(512), 0]) },
+        { "nothing with something in it", Chunk(1, 0, 1, 0) },
+        { "the status of a context", Chunk(1, 5, 1, [.. U32(1), .. U32(512), .. U32(0)]) },
+        { "an unknown type", Chunk(1, 77, 1, U64(0)) },
+        { "an error without a number", Chunk(1, 0x8001, 1, U16(5)) },
+        { "an error with half its text", Chunk(1, 0x8001, 1, [.. U32(5), .. U16(100), .. "short"u8]) },
+        { "an error with a novel", Chunk(1, 0x8001, 1, [.. U32(5), .. U16(60_000), .. new byte[60_000]]) },
+        { "a simple reply of another request", RawClient.SimpleReply(2) },
+    };
+
+    [Theory, MemberData(nameof(Chunks))]
+    public void A_chunk_that_makes_no_sense_is_an_error(string what, byte[] chunk)
+    {
+        _ = what;
+        RequireError(GoodHandshake, chunk);
+    }
+
+    [Fact]
+    public void Chunks_may_come_in_any_order()
+    {
+        byte[] expected = [.. new byte[100], .. Enumerable.Repeat((byte)7, 412)];
+        Background server = Serve(
+            GoodHandshake,
+            [.. Chunk(0, 1, 1, [.. U64(612), .. expected[100..]]), .. Chunk(0, 2, 1, [.. U64(512), .. U32(100)]), .. Chunk(1, 0, 1)]);
+        using (NbdBlockDevice client = Open())
+        {
+            byte[] read = [.. Enumerable.Repeat((byte)9, 512)];
+            client.Read(512, read);
+            Assert.Equal(expected, read);
+        }
+
+        _listener.Dispose();
+        server.Join();
+    }
+
+    [Fact]
+    public void Errors_tell_what_the_server_says_without_its_control_characters()
+    {
+        Background server = Serve(
+            GoodHandshake, Chunk(1, 0x8002, 1, [.. U32(28), .. U16(9), .. "disk\e\nful"u8, .. U64(512)]));
+        using (NbdBlockDevice client = Open())
+        {
+            DeviceException fault = Assert.Throws<DeviceException>(() => client.Read(512, new byte[512]));
+            Assert.Equal(Errno.ENOSPC, fault.Errno);
+            Assert.Contains("diskful", fault.Message, StringComparison.Ordinal);
+        }
+
+        _listener.Dispose();
+        server.Join();
+    }
+
+    private void RequireError(byte[] handshake, byte[] reply)
+    {
+        Background server = Serve(handshake, reply);
+        using (NbdBlockDevice client = Open())
+        {
+            byte[] buffer = new byte[512];
+            Assert.Equal(Errno.EIO, Assert.Throws<DeviceException>(() => client.Read(512, buffer)).Errno);
+            Assert.Equal(new byte[512], buffer);
+        }
+
+        _listener.Dispose();
+        server.Join();
+    }
+
+    private NbdBlockDevice Open() => NbdBlockDevice.Open(
+        NbdUri.Parse($"nbd+unix:///?socket={_folder["nbd.sock"]}"), new NbdClientOptions { RetryTime = TimeSpan.FromMilliseconds(100) });
+
+    // Does the same with whoever comes: sends its part of the handshake whatever is asked, and a reply to the first request.
+    private Background Serve(byte[] handshake, byte[]? reply = null) => Background.Run(() =>
+    {
+        try
+        {
+            while (true)
+            {
+                using Socket client = _listener.Accept();
+                Converse(client, handshake, reply);
+            }
+        }
+        catch (Exception fault) when (fault is SocketException or ObjectDisposedException)
+        {
+            // The test is over.
+        }
+    });
+
+    private static void Converse(Socket client, byte[] handshake, byte[]? reply)
+    {
+        try
+        {
+            client.Send(handshake);
+            if (reply is not null)
+            {
+                AwaitRequest(client);
+                client.Send(reply);
+            }
+
+            client.Shutdown(SocketShutdown.Send);
+            while (client.Receive(new byte[4096]) > 0)
+            {
+            }
+        }
+        catch (SocketException)
+        {
+            // It has had enough.
+        }
+    }
+
+    private static void AwaitRequest(Socket client)
+    {
+        List<byte> received = [];
+        byte[] next = new byte[1];
+        while (received.Count < RequestSize || !CollectionsMarshal.AsSpan(received)[^RequestSize..].StartsWith(RequestMagic))
+        {
+            if (client.Receive(next) == 0) return;
+            received.AddRange(next);
+        }
+    }
+
+    private static byte[] Negotiated(params byte[][] information) =>
+        [.. Greeting, .. Reply(OptStructuredReply, RepError), .. information.SelectMany(info => Reply(OptGo, RepInfo, info)), .. Reply(OptGo, RepAck)];
+
+    private static byte[] GoodHandshake =>
+        [.. Greeting, .. Reply(OptStructuredReply, RepAck), .. Reply(OptSetMetaContext, RepAck), .. Go()];
+
+    private static byte[] Export() => [.. U16(0), .. U64(Size), .. U16(HasFlags)];
+
+    private static byte[] Go() => [.. Reply(OptGo, RepInfo, Export()), .. Reply(OptGo, RepAck)];
+
+    private static byte[] Reply(uint option, uint type, params byte[] data) =>
+        [.. U64(0x3e889045565a9), .. U32(option), .. U32(type), .. U32((uint)data.Length), .. data];
+}
