@@ -10,7 +10,10 @@ public sealed class HostileClientTests : IDisposable
 {
     private const int Clients = 1500;
     private const int MostHeld = 20;
-    private const long AllowedGrowthKiB = 64 << 10;
+
+    // Requests of up to 32 MiB leave buffers to a collector that takes its time; ten times as many clients need no more. Half
+    // of the clients leaking what a connection has would.
+    private const long MostMemoryKiB = 512 << 10;
 
     private readonly TempFolder _folder = new();
 
@@ -24,12 +27,12 @@ public sealed class HostileClientTests : IDisposable
         Random random = new(1);
         Queue<RawClient> held = [];
 
-        // The first ones fill pools and caches.
+        // The first ones fill pools.
         Attack(Clients);
-        (long memory, long threads) = (Status(server, "VmRSS"), Status(server, "Threads"));
+        long threads = Status(server, "Threads");
         Attack(Clients);
 
-        Assert.InRange(Status(server, "VmRSS"), 0, memory + AllowedGrowthKiB);
+        Assert.InRange(Status(server, "VmRSS"), 0, MostMemoryKiB);
         Assert.InRange(Status(server, "Threads"), 0, threads + MostHeld);
         foreach (RawClient client in held) client.Dispose();
         using RawClient behaved = RawClient.Connected(endPoint, "disk");

@@ -39,7 +39,7 @@ public sealed class ProgramTests
         Assert.Equal(line, CommandRun.Of(arguments).FailedWith(ExitCode.Usage));
 
     [Theory]
-    [InlineData("changed", "d", "--since", "x")]
+    [InlineData("changed", "d", "--since", "")]
     [InlineData("changed", "d", "--since", "-1")]
     [InlineData("changed", "d", "--since", "4294967296")]
     [InlineData("changed", "d", "--since", "1", "--format", "yaml")]

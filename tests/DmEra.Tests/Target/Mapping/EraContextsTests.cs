@@ -185,7 +185,7 @@ public class EraContextsTests
     [Fact]
     public void Answers_are_exact_while_writes_checkpoints_and_digestion_go_on()
     {
-        using TestEra era = TestEra.Active(4096, 1024);
+        using TestEra era = TestEra.Active(4096, 65536);    // room for all that is freed while a reader is held up
         IBlockStatusContext context = new EraContexts(era.Target).Find("era:since-1")!;
         int written = 0;
         Background writer = Background.Run(() =>
