@@ -12,7 +12,7 @@ internal static class FaultSweep
     {
         Blocks = 6,
         MetadataBlocks = 40,
-        RequestsPerClient = 24,
+        RequestsPerClient = 12,
         OperationsPerLife = int.MaxValue,   // the power stays on
     };
 

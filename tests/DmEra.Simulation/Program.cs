@@ -14,7 +14,7 @@ switch (args)
             int.Parse(worlds, CultureInfo.InvariantCulture),
             TimeSpan.MaxValue);
     case ["run", "--minutes", string minutes]:
-        int first = Environment.TickCount & 0xFFFFFF;
+        int first = Random.Shared.Next(int.MaxValue / 2);     // two that run side by side do not do the same
         return Explore(first, int.MaxValue - first, TimeSpan.FromMinutes(double.Parse(minutes, CultureInfo.InvariantCulture)));
     case ["sweep", "--seed", string seed]:
         return Sweep(int.Parse(seed, CultureInfo.InvariantCulture));

@@ -10,6 +10,9 @@ namespace DmEra.Simulation.Scheduling;
 /// </remarks>
 public sealed class Scheduler
 {
+    // Of real time. A world takes a second; one that takes this long waits for something outside of it.
+    private static readonly TimeSpan Limit = TimeSpan.FromMinutes(2);
+
     private readonly Random _random;
     private readonly List<SimulatedThread> _runnable = [];
     private readonly List<SimulatedThread> _waiting = [];
@@ -38,11 +41,12 @@ public sealed class Scheduler
     }
 
     /// <summary>Runs the world until every thread has ended.</summary>
-    /// <exception cref="SimulationException">A thread failed, or all that are left wait for ever.</exception>
+    /// <exception cref="SimulationException">A thread failed, or all that are left wait for ever, in this world or
+    /// outside of it.</exception>
     public void Run()
     {
         PassBaton();
-        _ended.Wait();
+        if (!_ended.Wait(Limit)) throw new SimulationException("a thread waits for something outside of the simulated world");
         if (_failure is not null) throw new SimulationException(_failure.Message, _failure);
     }
 

@@ -9,8 +9,8 @@ namespace DmEra.Tests.Nbd.Fuzzing;
 /// </summary>
 internal static class HostileClient
 {
-    // Fewer bytes than a socket takes for a server that reads nothing: no client may hang the test.
-    private const int RequestsWithoutReading = 40;
+    // Replies enough to fill a socket, and few enough for the test to hold many such clients.
+    private const int RequestsWithoutReading = 8;
     private const int LongNameBytes = 3000;
     private const byte TlsHandshakeRecord = 0x16;
 
