@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using System.Numerics;
+using System.Runtime.CompilerServices;
 
 namespace DmEra.PersistentData.Blocks;
 
@@ -13,6 +14,8 @@ public static class Crc32C
     public static uint OfBlock(ReadOnlySpan<byte> block, uint salt) => Raw(block[sizeof(uint)..]) ^ salt;
 
     /// <summary>The CRC register after <paramref name="bytes"/>, started at all ones and not inverted.</summary>
+    // Compiled when it is first used: code compiled in advance calls what should be one instruction.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static uint Raw(ReadOnlySpan<byte> bytes)
     {
         uint crc = uint.MaxValue;

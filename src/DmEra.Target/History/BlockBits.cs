@@ -27,6 +27,33 @@ internal static class BlockBits
         }
     }
 
+    /// <summary>Sets the bits that are set in a bitset.</summary>
+    /// <param name="words">Words of the bitset.</param>
+    /// <param name="count">Blocks that they tell of; bits behind them mean nothing.</param>
+    /// <param name="bits">Receives the bits; others are left as they are.</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void AddMarks(ReadOnlySpan<ulong> words, int count, Span<ulong> bits)
+    {
+        for (int i = 0; i < words.Length; i++) bits[i] |= Marks(words, i, count);
+    }
+
+    /// <summary>Raises the eras of blocks that are marked in a bitset to <paramref name="era"/>.</summary>
+    /// <param name="words">Words of the bitset; bits behind the last of <paramref name="eras"/> mean nothing.</param>
+    /// <param name="era">The era that it is of.</param>
+    /// <param name="eras">The eras of the blocks it tells of.</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void RaiseWhereMarked(ReadOnlySpan<ulong> words, uint era, Span<uint> eras)
+    {
+        for (int i = 0; i < words.Length; i++)
+        {
+            for (ulong marks = Marks(words, i, eras.Length); marks != 0; marks &= marks - 1)
+            {
+                ref uint last = ref eras[(i * 64) + BitOperations.TrailingZeroCount(marks)];
+                last = Math.Max(last, era);
+            }
+        }
+    }
+
     /// <summary>Whether any of the eras is above a limit.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static bool AnyAbove(ReadOnlySpan<uint> eras, uint limit)
@@ -56,6 +83,13 @@ internal static class BlockBits
     /// <param name="first">The first, from 0 to 63.</param>
     /// <param name="count">How many, from 1 to 64 - <paramref name="first"/>.</param>
     public static ulong Mask(int first, int count) => ulong.MaxValue >> (64 - count) << first;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static ulong Marks(ReadOnlySpan<ulong> words, int i, int count)
+    {
+        int left = count - (i * 64);
+        return left >= 64 ? words[i] : words[i] & ((1UL << left) - 1);
+    }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static ulong AtLeast(ReadOnlySpan<uint> eras, uint since)

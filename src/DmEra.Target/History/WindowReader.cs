@@ -1,4 +1,3 @@
-using System.Numerics;
 using System.Runtime.ExceptionServices;
 using System.Runtime.InteropServices;
 using DmEra.Devices;
@@ -70,8 +69,8 @@ internal sealed class WindowReader(MetadataReader reader, CommittedState state, 
         while (pieces.MoveNext())
         {
             if (pieces.Fault is not null) ExceptionDispatchInfo.Throw(pieces.Fault);
-            Span<ulong> target = written[(int)(pieces.Begin - (first / 64))..];
-            for (int i = 0; i < pieces.Values.Length; i++) target[i] |= Marks(pieces.Values[i], (pieces.Begin + (ulong)i) * 64, end);
+            ulong firstBlock = pieces.Begin * 64;
+            BlockBits.AddMarks(Words(pieces.Values), (int)(end - firstBlock), written[(int)((firstBlock - first) / 64)..]);
         }
     }
 
@@ -82,15 +81,7 @@ internal sealed class WindowReader(MetadataReader reader, CommittedState state, 
         while (pieces.MoveNext())
         {
             int at = (int)((pieces.Begin * 64) - first);
-            for (int i = 0; i < pieces.Values.Length; i++)
-            {
-                for (ulong marks = Marks(pieces.Values[i], (pieces.Begin + (ulong)i) * 64, end); marks != 0; marks &= marks - 1)
-                {
-                    ref uint era = ref eras[at + (i * 64) + BitOperations.TrailingZeroCount(marks)];
-                    era = Math.Max(era, writeset.Era);
-                }
-            }
-
+            BlockBits.RaiseWhereMarked(Words(pieces.Values), writeset.Era, eras[at..(int)(end - first)]);
             if (pieces.Fault is null) continue;
             BlockRange blocks = new((uint)(pieces.Begin * 64), (uint)Math.Min(pieces.End * 64, end));
             Lose(blocks, $"writeset of era {writeset.Era}", pieces.FaultPath, pieces.Fault);
@@ -98,10 +89,7 @@ internal sealed class WindowReader(MetadataReader reader, CommittedState state, 
         }
     }
 
-    /// <summary>A word of a bitset, without what lies at or behind block <paramref name="end"/>: there the writeset ends,
-    /// or the origin, and the bits mean nothing.</summary>
-    private static ulong Marks(ulong word, ulong firstBlock, ulong end) =>
-        end - firstBlock >= 64 ? word : word & ((1UL << (int)(end - firstBlock)) - 1);
+    private static ReadOnlySpan<ulong> Words(ReadOnlySpan<Le64> words) => MemoryMarshal.Cast<Le64, ulong>(words);
 
     private static ulong WordsUpTo(ulong end) => (end + 63) / 64;
 

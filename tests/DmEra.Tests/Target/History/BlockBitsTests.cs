@@ -54,6 +54,30 @@ public sealed class BlockBitsTests
         }
     }
 
+    [Theory]
+    [InlineData(128, 0b101)]
+    [InlineData(66, 0b01)]
+    [InlineData(65, 0b01)]
+    public void Marks_are_added_as_far_as_they_mean_something(int count, ulong lastWord)
+    {
+        ulong[] bits = [2, 0, 7];
+
+        BlockBits.AddMarks([ulong.MaxValue - 2, 0b101], count, bits);
+
+        Assert.Equal([ulong.MaxValue, lastWord, 7], bits);
+    }
+
+    [Fact]
+    public void Eras_of_marked_blocks_are_raised_and_never_lowered()
+    {
+        uint[] eras = new uint[66];
+        eras[1] = 9;
+
+        BlockBits.RaiseWhereMarked([0b111UL | 1UL << 63, 0b110], 5, eras);
+
+        Assert.Equal([5, 9, 5, .. new uint[60], 5, 0, 5], eras);
+    }
+
     private static bool IsSet(ulong[] bits, int i) => (bits[i / 64] >> (i % 64) & 1) != 0;
 }
 
