@@ -77,8 +77,7 @@ for tool in "${tools[@]}"; do
             compare repair ./era repair -q -i "$big" -o "$new" -- ./era check -q "$big"
             ;;
         small)
-            make_metadata "$folder/small" 300000
-            truncate -s 4M "$folder/small"
+            make_metadata "$folder/small" 200000
             ./era dump -o "$folder/small.xml" "$folder/small"
             cp "$folder/small" "$folder/small.new"
             compare "check, 4 MiB" ./era check -q "$folder/small" -- era_check -q "$folder/small"

@@ -48,7 +48,6 @@ internal static class Program
             RestoreCommand.Create(),
             RepairCommand.Create(),
             InvalidateCommand.Create(),
-            RollbackPlanCommand.Create(),
             BackupCommand.Create(),
             BackupsCommand.Create(),
             RestoreImageCommand.Create(),

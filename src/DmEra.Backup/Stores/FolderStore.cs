@@ -82,8 +82,7 @@ public sealed class FolderStore : IObjectStore
         while (TryNext(files, prefix) is FileInfo file)
         {
             string name = Path.GetRelativePath(_root, file.FullName);
-            // One that was deleted while others were listed is none.
-            if (name.StartsWith(prefix, StringComparison.Ordinal) && file.Exists)
+            if (name.StartsWith(prefix, StringComparison.Ordinal))
                 yield return new StoredObject(name, file.Length, new DateTimeOffset(file.LastWriteTimeUtc));
         }
     }

@@ -52,9 +52,10 @@ internal static class RepairCommand
 
     private static int Run(ParseResult parse, string inputPath, string outputPath, GeometryHint hint, bool isQuiet)
     {
+        // First of all: a signal must find somebody who removes the new file.
+        using ToolRun run = new(parse, showProgress: !isQuiet);
         using FileBlockDevice input = OpenDamaged(inputPath);
         using NewMetadata output = NewMetadata.Open(outputPath);
-        using ToolRun run = new(parse, showProgress: !isQuiet);
         IBlockDevice damaged = run.Watch(input, MetadataUsage.BytesInUse(input));
         return run.Do(() => MetadataFile.Use(outputPath, () =>
         {

@@ -34,9 +34,10 @@ internal static class RestoreCommand
 
     private static int Run(ParseResult parse, string inputPath, string outputPath, bool isQuiet)
     {
+        // First of all: a signal must find somebody who removes the new file.
+        using ToolRun run = new(parse, showProgress: !isQuiet);
         using FileStream input = new(inputPath, FileMode.Open, FileAccess.Read, FileShare.Read, bufferSize: 0);
         using NewMetadata output = NewMetadata.Open(outputPath);
-        using ToolRun run = new(parse, showProgress: !isQuiet);
         return run.Do(() => MetadataFile.Use(outputPath, () =>
         {
             try { MetadataRestorer.Restore(run.Watch(input), output.Device); }

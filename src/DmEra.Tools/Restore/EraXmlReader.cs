@@ -1,4 +1,5 @@
 using System.Buffers.Text;
+using System.Runtime.CompilerServices;
 using System.Text;
 using DmEra.Tools.Writing;
 
@@ -52,6 +53,7 @@ internal sealed class EraXmlReader(Stream input)
     /// <summary>Reads on.</summary>
     /// <returns>null at the end of a whole document.</returns>
     /// <exception cref="EraXmlException">The document is malformed or cut short.</exception>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public EraXmlItem? Read()
     {
         if (_inside == EraXmlItem.Writeset && TryReadBitLine()) return EraXmlItem.Marks;
@@ -71,7 +73,8 @@ internal sealed class EraXmlReader(Stream input)
     }
 
     // The two lines that nearly all of a dump consists of. Anything else about them, even a blank more, is left to
-    // the scanner.
+    // the scanner. They are compiled when they are first used: code compiled in advance calls what should be in line.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private bool TryReadBitLine()
     {
         ReadOnlySpan<byte> start = _xml.Ahead;
@@ -85,6 +88,7 @@ internal sealed class EraXmlReader(Stream input)
         return true;
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private bool TryReadEraLine()
     {
         ReadOnlySpan<byte> start = _xml.Ahead;
@@ -97,6 +101,7 @@ internal sealed class EraXmlReader(Stream input)
         return true;
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static bool TakeText(ref ReadOnlySpan<byte> line, ReadOnlySpan<byte> text)
     {
         if (!line.StartsWith(text)) return false;
@@ -104,6 +109,7 @@ internal sealed class EraXmlReader(Stream input)
         return true;
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static bool TakeNumber(ref ReadOnlySpan<byte> line, out uint number)
     {
         const int SafeDigits = 9;   // no overflow; longer ones take the slow way

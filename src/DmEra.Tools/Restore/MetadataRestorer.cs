@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using DmEra.Devices;
 using DmEra.Devices.Binary;
 using DmEra.PersistentData.Blocks;
@@ -50,6 +51,8 @@ public static class MetadataRestorer
         }
     }
 
+    // These loops are compiled once and for all: they run too few times, however long, for the runtime to do it again.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void RestoreMarks(EraXmlReader xml, ArrayBuilder<Le64> words, uint nrBits)
     {
         SeenBlocks seen = new(nrBits);
@@ -75,6 +78,7 @@ public static class MetadataRestorer
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void RestoreEras(EraXmlReader xml, ArrayBuilder<Le32> eras, EraGeometry geometry)
     {
         uint perBlock = (uint)ArrayBuilder<Le32>.EntriesPerBlock;

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using DmEra.Target.History;
 
 namespace DmEra.Tools.Restore;
@@ -13,6 +14,7 @@ internal sealed class SeenBlocks(uint count)
 
     /// <summary>Adds blocks in a row.</summary>
     /// <returns>false when one of them has come before; the others may have been added then.</returns>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public bool TryAdd(uint first, uint count)
     {
         for (ulong block = first, end = first + (ulong)count; block < end;)

@@ -36,7 +36,7 @@ internal sealed class XmlScanner(Stream input)
         get
         {
             if (_end - _next < LongestLine) Fill();
-            return _buffer.AsSpan(_next.._end);
+            return new ReadOnlySpan<byte>(_buffer, _next, _end - _next);
         }
     }
 

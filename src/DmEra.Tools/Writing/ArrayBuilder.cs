@@ -45,6 +45,7 @@ internal sealed class ArrayBuilder<TValue>
     public static int EntriesPerBlock => ArrayReader<TValue>.EntriesPerBlock;
 
     /// <summary>The values of one block of the array, to be changed; valid until the next call.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public Span<TValue> Block(ulong index)
     {
         int slot = (int)(index % Slots);

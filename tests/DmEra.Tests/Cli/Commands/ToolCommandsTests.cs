@@ -171,6 +171,30 @@ public sealed class ToolCommandsTests : IDisposable
         Assert.Empty(result.Error);
     }
 
+    [Theory]
+    [InlineData("TERM")]
+    [InlineData("HUP")]
+    public void A_tool_that_is_interrupted_leaves_nothing_half_done(string signal)
+    {
+        string script = """
+            cd "$1" || exit
+            mkfifo xml
+            "$2" restore -i xml -o new 2>error &
+            exec 3>xml
+            echo '<superblock uuid="" block_size="128" nr_blocks="130" current_era="7">' >&3
+            printf '%300s' >&3
+            until [ -s new ]; do :; done
+            kill -$3 $!
+            exec 3>&-
+            wait $!
+            echo $?; cat error; ls
+            """;
+
+        ProgramResult result = Oracle.Run("bash", "-c", script, "bash", _folder.Path, Path.Combine(AppContext.BaseDirectory, "era"), signal);
+
+        Assert.Equal("1\nera: interrupted\nerror\nxml\n", result.Output);
+    }
+
     [Fact]
     public void A_new_metadata_file_has_room_to_record_more()
     {

@@ -448,6 +448,20 @@ public sealed class MetadataCheckerTests
         }
     }
 
+    [Theory, MemberData(nameof(Images))]
+    public void A_flip_in_a_block_that_is_not_in_use_cannot_matter(string name)
+    {
+        byte[] image = GoldenImage.Load(name).Metadata;
+        Random random = new(3);
+        ulong[] unused = [.. Enumerable.Range(0, image.Length / BlockManager.BlockSize).Select(block => (ulong)block).Where(block => !IsInUse(image, block))];
+        for (int i = 0; i < 20; i++) new ImageEditor(image).Flip(unused[random.Next(unused.Length)], random.Next(BlockManager.BlockSize * 8));
+
+        CheckReport report = Check(image);
+
+        Assert.Empty(report.Faults);
+        Assert.True(report.IsTrustworthy);
+    }
+
     private static ImageEditor Golden() => new(GoldenImage.Load("snapshot").Metadata);
 
     private static ImageEditor TwoLevels() => new(GoldenImage.Load("many-writesets").Metadata);
