@@ -1,3 +1,4 @@
+using DmEra.Backup.Sources;
 using DmEra.Control;
 using DmEra.Nbd;
 
@@ -10,7 +11,12 @@ internal static class DeviceLookup
     /// socket.</summary>
     /// <exception cref="CommandException">There is no such device.</exception>
     public static ControlClient Connect(string device) => TryConnect(device)
-        ?? throw new CommandException($"{device}: no such device is being served; 'era ls' lists those that are");
+        ?? throw Unknown(device);
+
+    /// <summary>Opens a device of the kernel's dm-era.</summary>
+    /// <exception cref="CommandException">It is something else.</exception>
+    public static KernelDevice OpenMapped(string device) =>
+        (File.Exists(device) ? KernelDevice.TryOpen(device) : null) ?? throw Unknown(device);
 
     /// <summary>As <see cref="Connect"/>; null when there is no such device.</summary>
     public static ControlClient? TryConnect(string device)
@@ -19,4 +25,7 @@ internal static class DeviceLookup
         if (RuntimeFolder.IsName(device) && Path.Exists(named)) return new ControlClient(named);
         return ListeningSocket.IsSocket(device) ? new ControlClient(device) : null;
     }
+
+    private static CommandException Unknown(string device) =>
+        new($"{device}: no such device is being served; 'era ls' lists those that are");
 }

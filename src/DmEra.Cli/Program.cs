@@ -48,6 +48,7 @@ internal static class Program
             RestoreCommand.Create(),
             RepairCommand.Create(),
             InvalidateCommand.Create(),
+            RollbackPlanCommand.Create(),
             BackupCommand.Create(),
             BackupsCommand.Create(),
             RestoreImageCommand.Create(),

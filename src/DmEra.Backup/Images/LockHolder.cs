@@ -22,13 +22,29 @@ internal sealed record LockHolder(
         time.GetUtcNow());
 
     /// <summary>True when it is certain that the process is no more.</summary>
-    public bool IsGone() =>
-        Kernel.Length > 0 && string.Equals(Kernel, ThisKernel(), StringComparison.Ordinal)
-        && !string.Equals(Started, StartOf(Process), StringComparison.Ordinal);
+    public bool IsGone()
+    {
+        if (Kernel.Length == 0 || !string.Equals(Kernel, ThisKernel(), StringComparison.Ordinal)) return false;
+        // Those of other users may be hidden (hidepid of proc(5)), and be there nevertheless.
+        return StartOf(Process) is string start ? !start.Equals(Started, StringComparison.Ordinal) : !IsThere(Process);
+    }
 
     /// <inheritdoc/>
     public override string ToString() =>
         $"'{What}' (process {Process} on {Host}, since {Since.ToLocalTime().ToString("yyyy-MM-dd HH:mm", CultureInfo.InvariantCulture)})";
+
+    private static bool IsThere(int process)
+    {
+        try
+        {
+            System.Diagnostics.Process.GetProcessById(process).Dispose();
+            return true;
+        }
+        catch (ArgumentException)
+        {
+            return false;
+        }
+    }
 
     private static string ThisKernel()
     {

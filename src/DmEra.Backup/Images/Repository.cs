@@ -42,9 +42,12 @@ public sealed class Repository : IDisposable
     public static bool IsEncryptedIn(IObjectStore store) => RepositoryConfiguration.Read(store).Encryption is not null;
 
     /// <summary>Makes a repository in a store, encrypted if there is a secret.</summary>
+    /// <param name="store">The store, which is disposed of with it.</param>
+    /// <param name="secret">What is to unlock it.</param>
+    /// <param name="time">For the lock that keeps others from doing the same.</param>
     /// <exception cref="RepositoryException">There is one already, or something else; or the store failed.</exception>
-    public static Repository Create(IObjectStore store, RepositorySecret? secret) =>
-        new(store, RepositoryConfiguration.Create(store, secret));
+    public static Repository Create(IObjectStore store, RepositorySecret? secret, TimeProvider time) =>
+        new(store, RepositoryConfiguration.Create(store, secret, time));
 
     /// <summary>Opens the repository in a store, which is disposed of with it.</summary>
     /// <exception cref="RepositoryException">There is none, or the secret does not fit, or the store failed.</exception>
@@ -78,9 +81,10 @@ public sealed class Repository : IDisposable
     {
         string name = NameOf(number);
         ImageManifest image = SealedDocument.ReadJson(Store, name, Key, BackupJson.Default.ImageManifest);
-        return image.Number == number
+        if (image.Number != number) throw new ObjectDamagedException(name, "it is the document of another image");
+        return image.Device is { SizeSectors: > 0 and <= ImageMap.MaxSectors, BlockSizeSectors: > 0 }
             ? image
-            : throw new ObjectDamagedException(name, "it is the document of another image");
+            : throw new ObjectDamagedException(name, "no device is of this size");
     }
 
     /// <summary>Bytes of everything in it.</summary>

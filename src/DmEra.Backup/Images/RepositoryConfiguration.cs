@@ -15,7 +15,6 @@ internal sealed record RepositoryConfiguration(int Format, Guid Id, RepositoryEn
     public const string Name = "repository";
 
     private const int SupportedFormat = 1;
-    private const int MaxIterations = 100_000_000;
 
     /// <summary>True when there is a repository in the store.</summary>
     public static bool IsIn(IObjectStore store)
@@ -45,9 +44,9 @@ internal sealed record RepositoryConfiguration(int Format, Guid Id, RepositoryEn
                     $"{store.Address}: format {configuration.Format}; this program knows format {SupportedFormat}");
             }
 
-            return configuration.Encryption is { Iterations: < 1 or > MaxIterations }
-                ? throw new ObjectDamagedException(Name, "its count of iterations is out of range")
-                : configuration;
+            return configuration.Encryption is null || configuration.Encryption.IsPossible()
+                ? configuration
+                : throw new ObjectDamagedException(Name, "what it says of the master key makes no sense");
         }
         catch (ObjectMissingException)
         {
@@ -56,9 +55,9 @@ internal sealed record RepositoryConfiguration(int Format, Guid Id, RepositoryEn
     }
 
     /// <summary>Makes a store a repository, and returns its key.</summary>
-    public static RepositoryKey? Create(IObjectStore store, RepositorySecret? secret)
+    public static RepositoryKey? Create(IObjectStore store, RepositorySecret? secret, TimeProvider time)
     {
-        if (IsIn(store)) throw new RepositoryException($"{store.Address}: there is a repository already");
+        if (IsIn(store)) throw IsThere(store);
         foreach (StoredObject found in store.List(""))
         {
             if (found.Name.StartsWith(RepositoryLock.Prefix, StringComparison.Ordinal)
@@ -71,6 +70,9 @@ internal sealed record RepositoryConfiguration(int Format, Guid Id, RepositoryEn
                 $"{store.Address}: not empty, and no repository (it holds {found.Name}); a new one needs a place of its own");
         }
 
+        // Of two at once one would put its key in the place of the other's, which has perhaps used it already.
+        using RepositoryLock append = RepositoryLock.Take(store, LockKind.Append, "era backup", time);
+        if (IsIn(store)) throw IsThere(store);
         Guid id = Guid.NewGuid();
         byte[]? master = secret is null ? null : RandomNumberGenerator.GetBytes(RepositoryKey.Size);
         RepositoryConfiguration configuration =
@@ -105,6 +107,8 @@ internal sealed record RepositoryConfiguration(int Format, Guid Id, RepositoryEn
             : throw new RepositoryException($"{store.Address}: this is not its {wanted}");
     }
 
+    private static RepositoryException IsThere(IObjectStore store) => new($"{store.Address}: there is a repository already");
+
     private static RepositoryEncryption Wrap(byte[] master, RepositorySecret secret, Guid id)
     {
         Salt salt = RepositoryKey.NewSalt();
@@ -125,4 +129,14 @@ internal sealed record RepositoryConfiguration(int Format, Guid Id, RepositoryEn
 /// <param name="Iterations">Of PBKDF2 with HMAC-SHA512.</param>
 /// <param name="Salt">Of the same; hexadecimal.</param>
 /// <param name="MasterKey">Sealed with AES-256-GCM under the key that comes out; hexadecimal.</param>
-internal sealed record RepositoryEncryption(string Secret, int Iterations, string Salt, string MasterKey);
+internal sealed record RepositoryEncryption(string Secret, int Iterations, string Salt, string MasterKey)
+{
+    private const int MaxIterations = 100_000_000;
+
+    /// <summary>False for what no program has written.</summary>
+    public bool IsPossible() =>
+        Iterations is > 0 and <= MaxIterations && IsHex(Salt, Packs.Salt.Size)
+        && IsHex(MasterKey, RepositoryKey.Size + RecordCipher.Overhead);
+
+    private static bool IsHex(string text, int bytes) => text.Length == 2 * bytes && text.All(char.IsAsciiHexDigit);
+}

@@ -113,7 +113,9 @@ internal sealed class RepositoryLock : IDisposable
     {
         List<StoredObject> locks = [.. store.List(Prefix)];
         // Only the store's own clock is asked: those of two machines may differ.
-        DateTimeOffset now = locks.First(found => found.Name.Equals(ownName, StringComparison.Ordinal)).Written;
+        int own = locks.FindIndex(found => found.Name.Equals(ownName, StringComparison.Ordinal));
+        if (own < 0) throw new RepositoryException($"{store.Address}: does not list what was just written to it; try again");
+        DateTimeOffset now = locks[own].Written;
         foreach (StoredObject found in locks)
         {
             if (found.Name.Equals(ownName, StringComparison.Ordinal) || !IsInTheWay(kind, found.Name)) continue;

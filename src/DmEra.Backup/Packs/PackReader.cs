@@ -51,7 +51,7 @@ internal sealed class PackReader(IObjectStore store, RepositoryKey? key)
     public byte[] ReadRecord(PackName name, int record)
     {
         PackDirectory directory = Open(name);
-        if (record >= directory.Rows.Length) throw new ObjectDamagedException(name.ToString(), $"it has no record {record}");
+        if ((uint)record >= (uint)directory.Rows.Length) throw new ObjectDamagedException(name.ToString(), $"it has no record {record}");
         byte[] stored = new byte[directory.RangeOf(record).Length];
         ReadStored(directory, record, stored);
         byte[] plain = new byte[directory.Rows[record].PlainLength];

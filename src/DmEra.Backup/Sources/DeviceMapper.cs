@@ -7,7 +7,7 @@ using DmEra.Target.Mapping;
 namespace DmEra.Backup.Sources;
 
 /// <summary>The kernel's device mapper, through dmsetup.</summary>
-internal static class DeviceMapper
+public static class DeviceMapper
 {
     private const string Program = "dmsetup";
 
@@ -44,7 +44,7 @@ internal static class DeviceMapper
     public static string PathOf(string device)
     {
         string about = $"/sys/dev/block/{device}/uevent";
-        return !File.Exists(about) ? device
+        return !File.Exists(about) ? (device.Contains('/', StringComparison.Ordinal) ? device : $"/dev/block/{device}")
             : "/dev/" + File.ReadLines(about).First(line => line.StartsWith("DEVNAME=", StringComparison.Ordinal))["DEVNAME=".Length..];
     }
 

@@ -34,6 +34,9 @@ public sealed class KernelDevice : ILiveDevice
     /// <inheritdoc/>
     public string OriginPath => _origin.Path;
 
+    /// <summary>The path of its metadata.</summary>
+    public string MetadataPath => _metadata.Path;
+
     /// <inheritdoc/>
     public IBlockDevice Origin => _origin;
 

@@ -82,7 +82,8 @@ public sealed class FolderStore : IObjectStore
         while (TryNext(files, prefix) is FileInfo file)
         {
             string name = Path.GetRelativePath(_root, file.FullName);
-            if (name.StartsWith(prefix, StringComparison.Ordinal))
+            // One that was deleted while others were listed is none.
+            if (name.StartsWith(prefix, StringComparison.Ordinal) && file.Exists)
                 yield return new StoredObject(name, file.Length, new DateTimeOffset(file.LastWriteTimeUtc));
         }
     }

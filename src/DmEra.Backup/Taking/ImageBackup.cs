@@ -94,13 +94,24 @@ internal sealed class ImageBackup : IDisposable
         repositoryLock.ThrowIfLost();
         // Everything that it leads to is durable.
         _repository.Publish(image);
-        foreach (string leftOver in _leftOvers.Unused()) _repository.Store.Delete(leftOver);
-
+        RemoveLeftOvers();
         return image;
     }
 
     /// <inheritdoc/>
     public void Dispose() => _uploader.Dispose();
+
+    private void RemoveLeftOvers()
+    {
+        try
+        {
+            foreach (string leftOver in _leftOvers.Unused()) _repository.Store.Delete(leftOver);
+        }
+        catch (RepositoryException)
+        {
+            // The image is there, and so is the next prune.
+        }
+    }
 
     private void Store(Cell cell, MapEditor editor)
     {

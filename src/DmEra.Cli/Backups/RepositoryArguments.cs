@@ -43,7 +43,7 @@ internal sealed class RepositoryArguments
         IObjectStore store = RepositoryAddress.Open(address, stop);
         return Guard(store, () => Repository.Exists(store)
             ? Repository.Open(store, Secret(parse, Repository.IsEncryptedIn(store)))
-            : Repository.Create(store, Secret(parse, isOfUse: true)));
+            : Repository.Create(store, Secret(parse, isOfUse: true), TimeProvider.System));
     }
 
     private static Repository Guard(IObjectStore store, Func<Repository> open)

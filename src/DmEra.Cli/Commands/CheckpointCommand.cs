@@ -1,4 +1,5 @@
 using System.CommandLine;
+using DmEra.Backup.Sources;
 using DmEra.Control;
 using DmEra.Tools.Labels;
 
@@ -9,37 +10,52 @@ internal static class CheckpointCommand
 {
     public static Command Create()
     {
-        Argument<string> device = CommonArguments.Device();
+        Argument<string> device = CommonArguments.Operand(
+            "DEVICE", "name from 'era ls', path of a control socket, or device of the kernel's dm-era");
         Option<string?> label = CommonArguments.Text(
             "--label", "TEXT", "call this moment so; commands that take an era take its label as well");
         EraCommand command = new(
             "checkpoint",
             "Start a new era and print its number. Every write recorded in an older era has reached the origin then.",
             "era checkpoint disk.img",
-            "era checkpoint disk.img --label 'before upgrade'")
+            "era checkpoint disk.img --label 'before upgrade'",
+            "era checkpoint /dev/mapper/era0 --label 'before upgrade'")
         {
             device,
             label,
         };
         command.SetAction(async (parse, cancellation) =>
         {
-            using ControlClient client = DeviceLookup.Connect(parse.GetRequiredValue(device));
-            uint era = parse.GetValue(label) is string text
-                ? Checkpoint(client, await client.DescribeAsync(cancellation), text, cancellation)
-                : await client.CheckpointAsync(cancellation);
-            parse.Output().WriteLine(era);
+            string name = parse.GetRequiredValue(device);
+            using ControlClient? client = DeviceLookup.TryConnect(name);
+            parse.Output().WriteLine(client is not null
+                ? await OfServedAsync(client, parse.GetValue(label), cancellation)
+                : OfMapped(name, parse.GetValue(label)));
             return ExitCode.Done;
         });
         return command;
     }
 
-    private static uint Checkpoint(ControlClient client, DeviceDescription device, string label, CancellationToken cancellation) =>
-        LabelBook.Change(device.Metadata, book =>
+    private static async Task<uint> OfServedAsync(ControlClient client, string? label, CancellationToken cancellation)
+    {
+        if (label is null) return await client.CheckpointAsync(cancellation);
+        DeviceDescription device = await client.DescribeAsync(cancellation);
+        return Label(label, device.Metadata, device.Lineage, () => client.CheckpointAsync(cancellation).GetAwaiter().GetResult());
+    }
+
+    private static uint OfMapped(string name, string? label)
+    {
+        using KernelDevice device = DeviceLookup.OpenMapped(name);
+        return label is null ? device.Checkpoint() : Label(label, device.MetadataPath, device.Device.Lineage, device.Checkpoint);
+    }
+
+    private static uint Label(string label, string metadata, Guid? lineage, Func<uint> checkpoint) =>
+        LabelBook.Change(metadata, book =>
         {
             // Before there is an era that nobody can find by its name.
             book.RequireFree(label);
-            uint era = client.CheckpointAsync(cancellation).GetAwaiter().GetResult();
-            book.Add(new EraLabel(label, era, TimeProvider.System.GetUtcNow(), device.Lineage));
+            uint era = checkpoint();
+            book.Add(new EraLabel(label, era, TimeProvider.System.GetUtcNow(), lineage));
             return era;
         });
 }

@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using DmEra.Backup.Sources;
 using DmEra.Control;
 using DmEra.Tools.Labels;
 
@@ -13,7 +14,7 @@ internal static class LabelsCommand
     public static Command Create()
     {
         Argument<string> device = CommonArguments.Operand(
-            "DEVICE", "name from 'era ls', path of a control socket, or metadata file or device");
+            "DEVICE", "name from 'era ls', path of a control socket, device of the kernel's dm-era, or metadata");
         Option<string?> remove = CommonArguments.Text("--remove", "TEXT", "take this label away; the era stays");
         Option<bool> json = CommonArguments.Json();
         EraCommand command = new(
@@ -47,9 +48,9 @@ internal static class LabelsCommand
     {
         using ControlClient? client = DeviceLookup.TryConnect(device);
         if (client is not null) return (await client.DescribeAsync(cancellation)).Metadata;
-        return File.Exists(device)
-            ? device
-            : throw new CommandException($"{device}: neither a device that is being served nor a metadata file");
+        if (!File.Exists(device)) throw new CommandException($"{device}: neither a device that is being served nor a metadata file");
+        using KernelDevice? mapped = KernelDevice.TryOpen(device);
+        return mapped?.MetadataPath ?? device;
     }
 
     private static void Write(TextWriter output, IReadOnlyList<EraLabel> labels)

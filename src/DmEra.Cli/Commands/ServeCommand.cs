@@ -1,4 +1,6 @@
 using System.CommandLine;
+using DmEra.Backup.Images;
+using DmEra.Cli.Backups;
 using DmEra.Cli.Serving;
 using DmEra.Control;
 using DmEra.Nbd;
@@ -26,7 +28,7 @@ internal sealed class ServeCommand
         "--table", "LINE", "the device as a dmsetup table line, instead of ORIGIN and the options above");
 
     private readonly Option<string?> _name = CommonArguments.Text(
-        "--name", "NAME", "name for 'era ls' and of the NBD export [default: file name of the origin]");
+        "--name", "NAME", "name for 'era ls' and of the NBD export [default: file name of the origin; of an image: DEVICE-N]");
 
     private readonly Option<string[]> _listen = new("--listen")
     {
@@ -40,6 +42,11 @@ internal sealed class ServeCommand
     private readonly Option<uint?> _markAhead = CommonArguments.Number(
         "--mark-ahead", "N", "mark N blocks ahead of a sequential writer: first writes are faster, and lists of changes may name as many blocks too many [default: 0]");
 
+    private readonly Option<string?> _repo = CommonArguments.Text(
+        "--repo", "REPO", "serve an image from a repository instead, read-only: see 'era backup --help'");
+
+    private readonly Option<string?> _at = RestoreImageCommand.ImageOption();
+    private readonly RepositoryArguments _repository = new();
     private readonly NbdArguments _nbd = new();
 
     public static Command Create() => new ServeCommand().Build();
@@ -55,7 +62,8 @@ internal sealed class ServeCommand
             "era serve /dev/vg/disk --metadata /var/lib/disk.era --listen tcp:localhost:10809",
             "era serve disk.img --listen tcp:0.0.0.0:10809 --allow 10.1.0.0/16 --tls require --tls-certificates /etc/pki/era",
             "era serve nbd://storage/disk --metadata /var/lib/disk.era",
-            "era serve --table '0 2097152 era /dev/vg/meta /dev/vg/disk 128'")
+            "era serve --table '0 2097152 era /dev/vg/meta /dev/vg/disk 128'",
+            "era serve --repo /backups/disk --at 'before upgrade'")
         {
             _origin,
             _metadata,
@@ -66,11 +74,33 @@ internal sealed class ServeCommand
             _listen,
             _control,
             _markAhead,
+            _repo,
+            _at,
         };
+        _repository.AddTo(command);
         foreach (Option option in _nbd.Options) command.Options.Add(option);
-        command.SetAction((parse, _) => new ServeSession(
-            Request(parse), parse.Output(), parse.InvocationConfiguration.Error).RunAsync());
+        command.SetAction((parse, _) => parse.GetValue(_repo) is string address
+            ? ServeImageAsync(parse, address)
+            : new ServeSession(Request(parse), parse.Output(), parse.InvocationConfiguration.Error).RunAsync());
         return command;
+    }
+
+    private async Task<int> ServeImageAsync(ParseResult parse, string address)
+    {
+        Reject(parse, _repo, _origin, _metadata, _blockSize, _size, _table, _control, _markAhead);
+        using Repository repository = _repository.Open(parse, address, CancellationToken.None);
+        ImageManifest image = repository.FindImage(parse.GetValue(_at));
+        string name = Name(parse, $"{image.Device.Name}-{image.Number}");
+        RuntimeFolder runtime = RuntimeFolder.FromEnvironment();
+        ListenAddress[] listen = Listen(parse);
+        ImageSession session = new(
+            repository,
+            image,
+            name,
+            listen.Length == 0 ? [ListenAddress.Unix(runtime.NbdSocket(name))] : listen,
+            listen.Length == 0 ? runtime : null,
+            _nbd.ServerOptions(parse));
+        return await session.RunAsync(parse.Output(), parse.InvocationConfiguration.Error);
     }
 
     private ServeRequest Request(ParseResult parse)
@@ -79,18 +109,12 @@ internal sealed class ServeCommand
         string origin = table?.OriginPath ?? parse.GetValue(_origin)
             ?? throw new CommandException("give an ORIGIN or a --table; see 'era serve --help'", ExitCode.Usage);
         NbdUri? remote = RemoteOrigin.Parse(origin);
-        string name = parse.GetValue(_name) ?? Path.GetFileName(Path.TrimEndingDirectorySeparator(remote?.ExportName ?? origin));
-        if (!RuntimeFolder.IsName(name))
-            throw new CommandException($"'{name}' cannot be the name of a device; choose another --name", ExitCode.Usage);
+        string name = Name(parse, Path.GetFileName(Path.TrimEndingDirectorySeparator(remote?.ExportName ?? origin)));
         string? metadata = table?.MetadataPath ?? parse.GetValue(_metadata);
         if (remote is not null && metadata is null)
             throw new CommandException($"say with {_metadata.Name} where the eras of an origin on a server are kept", ExitCode.Usage);
         RuntimeFolder runtime = RuntimeFolder.FromEnvironment();
-        ListenAddress[] listen =
-        [
-            .. SocketActivation.TakeSockets().Select(ListenAddress.Passed),
-            .. (parse.GetValue(_listen) ?? []).Select(ListenAddress.Parse),
-        ];
+        ListenAddress[] listen = Listen(parse);
         string control = parse.GetValue(_control) is string path ? Path.GetFullPath(path) : runtime.ControlSocket(name);
         ListeningSocket.RequireFree(control);
         return new ServeRequest
@@ -113,13 +137,31 @@ internal sealed class ServeCommand
     private EraTable? RequestedTable(ParseResult parse)
     {
         if (parse.GetValue(_table) is not string line) return null;
-        foreach (Symbol other in new Symbol[] { _origin, _metadata, _blockSize, _size })
-        {
-            if (parse.GetResult(other) is { Tokens.Count: > 0 })
-                throw new CommandException($"--table says all; leave {other.Name} away", ExitCode.Usage);
-        }
-
+        Reject(parse, _table, _origin, _metadata, _blockSize, _size);
         try { return EraTable.Parse(line); }
         catch (EraTargetException fault) { throw new CommandException(fault.Message, ExitCode.Usage); }
     }
+
+    private static void Reject(ParseResult parse, Symbol that, params ReadOnlySpan<Symbol> others)
+    {
+        foreach (Symbol other in others)
+        {
+            if (parse.GetResult(other) is { Tokens.Count: > 0 })
+                throw new CommandException($"{that.Name} says all; leave {other.Name} away", ExitCode.Usage);
+        }
+    }
+
+    private string Name(ParseResult parse, string usual)
+    {
+        string name = parse.GetValue(_name) ?? usual;
+        return RuntimeFolder.IsName(name)
+            ? name
+            : throw new CommandException($"'{name}' cannot be the name of a device; choose another --name", ExitCode.Usage);
+    }
+
+    private ListenAddress[] Listen(ParseResult parse) =>
+    [
+        .. SocketActivation.TakeSockets().Select(ListenAddress.Passed),
+        .. (parse.GetValue(_listen) ?? []).Select(ListenAddress.Parse),
+    ];
 }

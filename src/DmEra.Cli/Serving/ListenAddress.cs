@@ -47,6 +47,10 @@ internal sealed record ListenAddress(EndPoint EndPoint, string? Host = null, Soc
         return new ListenAddress(new IPEndPoint(Resolve(host), port), host);
     }
 
+    /// <summary>Has a server listen there.</summary>
+    /// <returns>Where it does, with the port that was chosen.</returns>
+    public EndPoint Open(NbdServer server) => Socket is null ? server.Listen(EndPoint) : server.Listen(Socket);
+
     /// <summary>The URI that clients use.</summary>
     /// <param name="export">Name of the export.</param>
     /// <param name="bound">Where it listens, with the port that was chosen.</param>

@@ -1,4 +1,3 @@
-using System.Net;
 using DmEra.Control;
 using DmEra.Devices;
 using DmEra.Nbd;
@@ -37,13 +36,22 @@ internal sealed class ServeSession(ServeRequest request, TextWriter output, Text
 
         ServedDevice device = new(request.Name, target, server, uris, control);
         await using ControlServer controlServer = await ControlServer.StartAsync(device, control, Log);
-        Announce(uris);
+        Announce(output, uris);
         ServiceNotification.Send(ServiceNotification.Ready, Log);
         bool isSignalled = await Task.WhenAny(device.Stopped, signals.Requested) == signals.Requested;
         ServiceNotification.Send(ServiceNotification.Stopping, Log);
         if (isSignalled) device.Stop();
         if (await device.Stopped is not string fault) return ExitCode.Done;
         throw new CommandException($"{request.Name}: stopped, but the metadata had failed: {fault}");
+    }
+
+    /// <summary>Tells where clients find what is served, and that it is.</summary>
+    public static void Announce(TextWriter output, IReadOnlyList<string> uris)
+    {
+        foreach (string uri in uris) output.WriteLine(uri);
+        output.WriteLine($"try it: nbdinfo '{uris[0]}'");
+        output.WriteLine("ready");
+        output.Flush();
     }
 
     void INbdLog.Note(string message)
@@ -53,19 +61,8 @@ internal sealed class ServeSession(ServeRequest request, TextWriter output, Text
 
     void INbdLog.Fault(string message, Exception cause) => Log($"{message}: {cause.Message}");
 
-    private string Listen(NbdServer server, ListenAddress address)
-    {
-        EndPoint bound = address.Socket is null ? server.Listen(address.EndPoint) : server.Listen(address.Socket);
-        return address.Uri(request.Name, bound, request.Server.Tls is { Mode: NbdTlsMode.Require });
-    }
-
-    private void Announce(string[] uris)
-    {
-        foreach (string uri in uris) output.WriteLine(uri);
-        output.WriteLine($"try it: nbdinfo '{uris[0]}'");
-        output.WriteLine("ready");
-        output.Flush();
-    }
+    private string Listen(NbdServer server, ListenAddress address) =>
+        address.Uri(request.Name, address.Open(server), request.Server.Tls is { Mode: NbdTlsMode.Require });
 
     private void Log(string line) => error.WriteLine($"era: {line.ReplaceLineEndings(" ")}");
 }

@@ -138,6 +138,31 @@ public sealed class InterruptionTests
     }
 
     [Fact]
+    public void An_image_that_is_there_is_no_failure_because_left_overs_cannot_be_removed()
+    {
+        Repository repository = TestRepository.New(_store);
+        _store.Before = (verb, name) =>
+        {
+            if (verb is "put" && name.StartsWith("images/", StringComparison.Ordinal)) throw new RepositoryException("killed");
+        };
+        Assert.Throws<RepositoryException>(() => repository.Backup(_source));
+        _store.Before = (verb, name) =>
+        {
+            if (verb is "delete" && name.StartsWith(PackName.Prefix, StringComparison.Ordinal)) throw new RepositoryException("no");
+        };
+        for (int block = 0; block < Blocks; block++) _source.Write(block, new Random(block + 500));
+
+        ImageManifest image = Open(_store).Backup(_source);
+
+        _store.Before = null;
+        Assert.Equal(-1, Open(_store).Restore(image).FirstDifference(_source.Disk));
+        int before = _store.Content.Count;
+        Open(_store).Prune(last: 1);
+        Assert.True(_store.Content.Count < before);
+        Assert.Empty(Open(_store).Verify());
+    }
+
+    [Fact]
     public void Stopping_a_backup_leaves_the_repository_as_it_was()
     {
         Repository repository = TestRepository.New(_store);

@@ -10,7 +10,7 @@ namespace DmEra.Tests.Backup;
 /// <summary>What tests do with a repository, in few words.</summary>
 internal static class TestRepository
 {
-    public static Repository New(IObjectStore store, RepositorySecret? secret = null) => Repository.Create(store, secret);
+    public static Repository New(IObjectStore store, RepositorySecret? secret = null) => Repository.Create(store, secret, TimeProvider.System);
 
     public static ImageManifest Backup(this Repository repository, IBackupSource source, BackupKind kind = BackupKind.Incremental) =>
         BackupRun.Take(repository, source, kind, null, null, TimeProvider.System, CancellationToken.None).Image;

@@ -13,7 +13,7 @@ public sealed class RepositoryTests : IDisposable
     public void The_wrong_key_opens_nothing_and_says_so()
     {
         RepositorySecret key = KeyFile("key", 1);
-        Repository.Create(_store, key);
+        Repository.Create(_store, key, TimeProvider.System);
 
         AssertRefused("this is not its key file", KeyFile("other", 2));
         AssertRefused("give the key file", null);
@@ -24,7 +24,7 @@ public sealed class RepositoryTests : IDisposable
     [Fact]
     public void The_wrong_passphrase_opens_nothing_and_says_so()
     {
-        Repository.Create(_store, RepositorySecret.FromPassphrase("correct horse"));
+        Repository.Create(_store, RepositorySecret.FromPassphrase("correct horse"), TimeProvider.System);
 
         AssertRefused("this is not its passphrase", RepositorySecret.FromPassphrase("Correct horse"));
         Repository.Open(_store, RepositorySecret.FromPassphrase("correct horse")).Dispose();
@@ -33,7 +33,7 @@ public sealed class RepositoryTests : IDisposable
     [Fact]
     public void A_key_for_a_repository_that_is_not_encrypted_is_a_mistake()
     {
-        Repository.Create(_store, null);
+        Repository.Create(_store, null, TimeProvider.System);
 
         AssertRefused("not encrypted", KeyFile("key", 1));
     }
@@ -53,10 +53,48 @@ public sealed class RepositoryTests : IDisposable
     {
         _store.Put("holiday.jpg", new byte[10]);
 
-        RepositoryException refusal = Assert.Throws<RepositoryException>(() => Repository.Create(_store, null));
+        RepositoryException refusal = Assert.Throws<RepositoryException>(() => Repository.Create(_store, null, TimeProvider.System));
 
         Assert.Contains("holiday.jpg", refusal.Message, StringComparison.Ordinal);
         AssertRefused("no repository", null);
+    }
+
+    [Fact]
+    public void Of_two_that_make_a_repository_at_once_one_is_refused_and_the_other_keeps_its_key()
+    {
+        MemoryStore store = new();
+        RepositorySecret first = RepositorySecret.FromPassphrase("first");
+        store.Before = (verb, name) =>
+        {
+            if (verb is not "put" || name is not RepositoryConfiguration.Name) return;
+            store.Before = null;
+            RepositoryException refusal = Assert.Throws<RepositoryException>(
+                () => Repository.Create(store, RepositorySecret.FromPassphrase("second"), TimeProvider.System));
+            Assert.Contains("in use by 'era backup'", refusal.Message, StringComparison.Ordinal);
+        };
+
+        Repository.Create(store, first, TimeProvider.System);
+
+        Repository.Open(store, first);
+    }
+
+    [Theory]
+    [InlineData("\"salt\": \"", "\"salt\": \"zz")]
+    [InlineData("\"masterKey\": \"", "\"masterKey\": \"00")]
+    [InlineData("\"iterations\": ", "\"iterations\": 999")]
+    public void A_configuration_that_makes_no_sense_is_damaged_though_its_checksum_fits(string found, string replacement)
+    {
+        MemoryStore store = new();
+        RepositorySecret secret = RepositorySecret.FromPassphrase("open sesame");
+        Repository.Create(store, secret, TimeProvider.System);
+        string body = System.Text.Encoding.UTF8.GetString(
+            SealedDocument.Open(RepositoryConfiguration.Name, store.Content[RepositoryConfiguration.Name], key: null));
+        string changed = body.Replace(found, replacement, StringComparison.Ordinal);
+        Assert.NotEqual(body, changed);
+        store.Put(RepositoryConfiguration.Name, SealedDocument.Seal(
+            RepositoryConfiguration.Name, System.Text.Encoding.UTF8.GetBytes(changed), key: null));
+
+        Assert.Throws<ObjectDamagedException>(() => Repository.Open(store, secret));
     }
 
     [Fact]
@@ -67,7 +105,7 @@ public sealed class RepositoryTests : IDisposable
             MemoryStore store = new();
             ModelSource source = new(128 * 10);
             source.Write(1, new Random(1));
-            Repository.Create(store, secret).Backup(source);
+            Repository.Create(store, secret, TimeProvider.System).Backup(source);
             string document = Encoding.UTF8.GetString(store.Content[Repository.NameOf(1)]);
 
             Assert.Equal(secret is null, document.Contains("\"sizeSectors\": 1280", StringComparison.Ordinal));
@@ -77,7 +115,7 @@ public sealed class RepositoryTests : IDisposable
     [Fact]
     public void Images_are_found_by_number_and_label()
     {
-        Repository repository = Repository.Create(_store, null);
+        Repository repository = Repository.Create(_store, null, TimeProvider.System);
         ModelSource source = new(128 * 10);
         repository.Backup(source);
         repository.Backup(source);
@@ -91,7 +129,7 @@ public sealed class RepositoryTests : IDisposable
     [Fact]
     public void An_image_in_which_nothing_changed_costs_a_document()
     {
-        Repository repository = Repository.Create(_store, null);
+        Repository repository = Repository.Create(_store, null, TimeProvider.System);
         ModelSource source = new(128 * 10);
         source.Write(1, new Random(1));
         ImageManifest first = repository.Backup(source);

@@ -47,7 +47,7 @@ public sealed class S3StoreTests : IDisposable
     public void Images_come_back_from_a_bucket_as_they_were(bool encrypted)
     {
         RepositorySecret? secret = encrypted ? RepositorySecret.FromPassphrase("x") : null;
-        using Repository repository = Repository.Create(Open("images"), secret);
+        using Repository repository = Repository.Create(Open("images"), secret, TimeProvider.System);
         ModelSource source = new(4 * PackLimits.TargetLength / 512, lineage: Guid.NewGuid());
         Random random = new(1);
         for (int block = 0; block < source.Blocks; block += 2) source.Write(block, random);
@@ -68,7 +68,7 @@ public sealed class S3StoreTests : IDisposable
     [Fact]
     public void A_server_that_comes_back_is_waited_for()
     {
-        using Repository repository = Repository.Create(Open("comes-back"), null);
+        using Repository repository = Repository.Create(Open("comes-back"), null, TimeProvider.System);
         ModelSource source = new(PackLimits.TargetLength / 512, lineage: Guid.NewGuid());
         for (int block = 0; block < source.Blocks; block++) source.Write(block, new Random(block));
         using Timer comesBack = new(_ => _server.Start());
@@ -87,7 +87,7 @@ public sealed class S3StoreTests : IDisposable
     public void A_server_that_stays_away_ends_the_backup_and_the_next_one_goes_on()
     {
         using S3Store store = new("s3", _server.Endpoint, "era", "away/", firstPauseMs: 2, CancellationToken.None);
-        using Repository repository = Repository.Create(store, null);
+        using Repository repository = Repository.Create(store, null, TimeProvider.System);
         ModelSource source = new(4 * PackLimits.TargetLength / 512, lineage: Guid.NewGuid());
         for (int block = 0; block < source.Blocks; block++) source.Write(block, new Random(block));
         repository.Backup(source);

@@ -1,0 +1,54 @@
+using DmEra.Backup.Images;
+using DmEra.Backup.Reading;
+using DmEra.Cli.Serving;
+using DmEra.Control;
+using DmEra.Devices;
+using DmEra.Nbd;
+
+namespace DmEra.Cli.Backups;
+
+/// <summary>A point in time that is served read-only, until a signal comes.</summary>
+/// <param name="repository">Where it is; it stays the caller's.</param>
+/// <param name="image">The image.</param>
+/// <param name="name">Name of the export.</param>
+/// <param name="listen">Where to listen for clients.</param>
+/// <param name="runtime">The folder of a socket that has its default path; null when none has.</param>
+/// <param name="options">Of the server.</param>
+internal sealed class ImageSession(
+    Repository repository,
+    ImageManifest image,
+    string name,
+    IReadOnlyList<ListenAddress> listen,
+    RuntimeFolder? runtime,
+    NbdServerOptions options) : INbdLog
+{
+    private TextWriter _error = TextWriter.Null;
+
+    /// <summary>Serves it.</summary>
+    /// <returns>An <see cref="ExitCode"/>.</returns>
+    public async Task<int> RunAsync(TextWriter output, TextWriter error)
+    {
+        _error = error;
+        using StopSignals signals = new(error);
+        runtime?.Create();
+        using ImageDevice device = ImageDevice.Open(repository, image, "era serve", TimeProvider.System);
+        NbdExport export = new(name, device, new BlockStatusCatalog(device)) { IsReadOnly = true };
+        using NbdServer server = new([export], options with { Log = this });
+        bool requiresTls = options.Tls is { Mode: NbdTlsMode.Require };
+        ServeSession.Announce(output, [.. listen.Select(address => address.Uri(name, address.Open(server), requiresTls))]);
+        ServiceNotification.Send(ServiceNotification.Ready, Log);
+        await signals.Requested;
+        ServiceNotification.Send(ServiceNotification.Stopping, Log);
+        server.Stop();
+        return ExitCode.Done;
+    }
+
+    void INbdLog.Note(string message)
+    {
+        // Clients that come and go are nobody's concern.
+    }
+
+    void INbdLog.Fault(string message, Exception cause) => Log($"{message}: {cause.Message}");
+
+    private void Log(string line) => _error.WriteLine($"era: {line.ReplaceLineEndings(" ")}");
+}

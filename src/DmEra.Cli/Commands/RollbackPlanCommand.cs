@@ -1,0 +1,82 @@
+using System.CommandLine;
+using DmEra.Backup.Sources;
+using DmEra.Cli.Offline;
+using DmEra.Control;
+using DmEra.Tools.Caches;
+
+namespace DmEra.Cli.Commands;
+
+/// <summary><c>era rollback-plan</c>: prints the script for rolling back what is below a cache.</summary>
+internal sealed class RollbackPlanCommand
+{
+    private readonly Argument<string> _device = CommonArguments.Operand(
+        "DEVICE", "what is below the cache: a device that is being served, or one of the kernel's dm-era");
+
+    private readonly Option<string> _to = CommonArguments.Era("--to", "the label or era at which the snapshot was taken");
+    private readonly Option<string> _cache = CommonArguments.Path("--cache", "NAME", "name of the cache, as dmsetup has it");
+
+    private readonly Option<string?> _table = CommonArguments.Text(
+        "--cache-table", "LINE", "its table, if it is on another machine [default: what 'dmsetup table NAME' says]");
+
+    private readonly Option<string?> _rollback = CommonArguments.Text(
+        "--rollback-cmd", "COMMAND", "rolls the origin back [default: the script asks for it to be done, and waits]");
+
+    public static Command Create() => new RollbackPlanCommand().Build();
+
+    private EraCommand Build()
+    {
+        EraCommand command = new(
+            "rollback-plan",
+            "Print a script that rolls back what is below a cache, and has the cache forget just what is no longer true.",
+            "era rollback-plan disk.img --to 'before upgrade' --cache cache0",
+            "era rollback-plan /dev/mapper/era0 --to 5 --cache cache0 --rollback-cmd 'lvconvert --merge vg/snap'")
+        {
+            _device,
+            _to,
+            _cache,
+            _table,
+            _rollback,
+        };
+        command.SetAction(RunAsync);
+        return command;
+    }
+
+    private async Task<int> RunAsync(ParseResult parse, CancellationToken cancellation)
+    {
+        string cache = parse.GetRequiredValue(_cache);
+        CacheTable table;
+        try { table = CacheTable.Parse(parse.GetValue(_table) ?? DeviceMapper.Run("table", cache)); }
+        catch (FormatException fault) { throw new CommandException($"{cache}: {fault.Message}"); }
+
+        (EraAccess access, uint era) = await FindAsync(
+            parse.GetRequiredValue(_device), parse.GetRequiredValue(_to), cancellation);
+        RollbackPlan plan = new(
+            parse.GetRequiredValue(_to), era, access, cache, table, DeviceMapper.PathOf(table.Metadata), parse.GetValue(_rollback));
+        parse.Output().Write(plan.Script());
+        return ExitCode.Done;
+    }
+
+    private static async Task<(EraAccess Access, uint Era)> FindAsync(string device, string to, CancellationToken cancellation)
+    {
+        using ControlClient? client = DeviceLookup.TryConnect(device);
+        if (client is not null)
+        {
+            DeviceDescription served = await client.DescribeAsync(cancellation);
+            uint since = EraNames.Find(to, served.Metadata, served.Lineage, served.CurrentEra);
+            RequireEra(device, since, served.CurrentEra);
+            return (new EraAccess(served.Metadata, $"era message {RollbackPlan.Quote(device)}"), since);
+        }
+
+        using KernelDevice mapped = DeviceLookup.OpenMapped(device);
+        uint current = mapped.CurrentEra;
+        uint era = EraNames.Find(to, mapped.MetadataPath, mapped.Device.Lineage, current);
+        RequireEra(device, era, current);
+        return (new EraAccess(mapped.MetadataPath, $"dmsetup message {RollbackPlan.Quote(mapped.Device.Name)} 0"), era);
+    }
+
+    private static void RequireEra(string device, uint era, uint current)
+    {
+        if (era == 0 || era > current)
+            throw new CommandException($"{device}: is at era {current}; there is no era {era} to go back to");
+    }
+}
