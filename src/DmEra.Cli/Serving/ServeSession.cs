@@ -23,7 +23,8 @@ internal sealed class ServeSession(ServeRequest request, TextWriter output, Text
         using EraTarget target = remote is null ? EraTarget.Create(table, options) : EraTarget.Create(table, remote, options);
         using FileBlockDevice? file = remote is null ? FileBlockDevice.OpenShared(table.OriginPath) : null;
         IBlockStatusCatalog allocation = file is null ? remote!.Contexts : new BlockStatusCatalog(new AllocationContext(file));
-        NbdExport export = new(request.Name, target.Device, new BlockStatusCatalog([], [allocation, new EraContexts(target)]))
+        EraContexts eras = new(target, new DeviceLabels(target, Log));
+        NbdExport export = new(request.Name, target.Device, new BlockStatusCatalog([], [allocation, eras]))
         {
             IsReadOnly = request.IsReadOnly,
             MinimumBlock = remote?.MinimumBlock ?? 1,

@@ -107,7 +107,7 @@ public sealed class LabelBook
     public uint Find(string label, Guid? lineage, uint currentEra)
     {
         EraLabel found = TryFind(label) ?? throw Unknown(label);
-        if (found.Lineage is not null && lineage is not null && found.Lineage != lineage)
+        if (!found.IsOf(lineage))
             throw new LabelException($"{Path}: '{label}' was given to other metadata (lineage {found.Lineage}, not {lineage})");
         return found.Era <= currentEra ? found.Era : throw new LabelException(
             $"{Path}: '{label}' is era {found.Era}, and the metadata is at era {currentEra}: it was put back from a copy, "

@@ -34,14 +34,13 @@ public sealed class ChangeTrackingTests : IDisposable
     public void Nbdinfo_lists_the_contexts()
     {
         using EraServer server = StartWithThreeEras();
-        string output = Oracle.Run("nbdinfo", "--json", server.Uri).AssertSuccess().Output;
 
         Assert.Equal(
             [
                 "base:allocation", "era:last", "era:since-3", "era:since-2", "era:since-1",
                 "qemu:dirty-bitmap:since-3", "qemu:dirty-bitmap:since-2", "qemu:dirty-bitmap:since-1",
             ],
-            JsonElement.Parse(output).GetProperty("exports")[0].GetProperty("contexts").EnumerateArray().Select(name => name.GetString()));
+            Contexts(server));
     }
 
     [Fact]
@@ -50,8 +49,8 @@ public sealed class ChangeTrackingTests : IDisposable
         using EraServer server = StartWithThreeEras();
 
         // What is dirty is told as "data": false; that is how QEMU's backup scripts read any bitmap over NBD.
-        Assert.Equal([(2, 3), (8, 1)], QemuDirty(server, 2));
-        Assert.Equal([(2, 3)], QemuDirty(server, 3));
+        Assert.Equal([(2, 3), (8, 1)], QemuDirty(server, "2"));
+        Assert.Equal([(2, 3)], QemuDirty(server, "3"));
     }
 
     [Fact]
@@ -61,8 +60,34 @@ public sealed class ChangeTrackingTests : IDisposable
 
         using EraServer again = EraServer.Start(_folder, _folder["disk"]);
 
-        Assert.Equal([(2, 3), (8, 1)], QemuDirty(again, 2));
+        Assert.Equal([(2, 3), (8, 1)], QemuDirty(again, "2"));
         Assert.Equal([(0, 2, 0), (2, 3, 1), (5, 251, 0)], Map(again, "qemu:dirty-bitmap:since-3"));
+    }
+
+    [Fact]
+    public void Eras_are_asked_for_by_their_labels()
+    {
+        const string Label = "before upgrade: part 1, grün";
+        using (EraServer server = StartWithThreeEras())
+        {
+            Assert.Equal("4", server.Command("checkpoint", "disk", "--label", Label));
+            Oracle.NbdShell(server.Uri, $"h.pwrite(b'x', 6 * {BlockBytes})").AssertSuccess();
+            RequireFound(server);
+            server.Kill();
+        }
+
+        using EraServer again = EraServer.Start(_folder, _folder["disk"]);
+        RequireFound(again);
+        again.Command("labels", "disk", "--remove", Label);
+        Assert.NotEqual(0, Oracle.Run("qemu-img", "map", "--image-opts", ImageOptions(again, Label)).ExitCode);
+
+        static void RequireFound(EraServer server)
+        {
+            Assert.Equal([(0, 6, 0), (6, 1, 1), (7, 249, 0)], Map(server, $"era:since-{Label}"));
+            Assert.Equal([(0, 6, 0), (6, 1, 1), (7, 249, 0)], Map(server, $"qemu:dirty-bitmap:since-{Label}"));
+            Assert.Equal([(6, 1)], QemuDirty(server, Label));
+            Assert.Contains($"qemu:dirty-bitmap:since-{Label}", Contexts(server));
+        }
     }
 
     [Fact]
@@ -70,7 +95,7 @@ public sealed class ChangeTrackingTests : IDisposable
     {
         using EraServer server = StartWithThreeEras();
 
-        ProgramResult result = Oracle.Run("qemu-img", "map", "--image-opts", ImageOptions(server, 4));
+        ProgramResult result = Oracle.Run("qemu-img", "map", "--image-opts", ImageOptions(server, "4"));
 
         Assert.NotEqual(0, result.ExitCode);
         Assert.Contains("qemu:dirty-bitmap:since-4", result.Error, StringComparison.Ordinal);
@@ -89,6 +114,12 @@ public sealed class ChangeTrackingTests : IDisposable
         void Write(string requests) => Oracle.NbdShell(server.Uri, $"B = {BlockBytes}", requests).AssertSuccess();
     }
 
+    private static IEnumerable<string?> Contexts(EraServer server)
+    {
+        string output = Oracle.Run("nbdinfo", "--json", server.Uri).AssertSuccess().Output;
+        return JsonElement.Parse(output).GetProperty("exports")[0].GetProperty("contexts").EnumerateArray().Select(name => name.GetString());
+    }
+
     private static (int Block, int Count, int Status)[] Map(EraServer server, string context)
     {
         string output = Oracle.Run("nbdinfo", "--json", $"--map={context}", server.Uri).AssertSuccess().Output;
@@ -101,7 +132,7 @@ public sealed class ChangeTrackingTests : IDisposable
         ];
     }
 
-    private static (int Block, int Count)[] QemuDirty(EraServer server, uint since)
+    private static (int Block, int Count)[] QemuDirty(EraServer server, string since)
     {
         string output = Oracle.Run("qemu-img", "map", "--output=json", "--image-opts", ImageOptions(server, since)).AssertSuccess().Output;
         return
@@ -114,6 +145,8 @@ public sealed class ChangeTrackingTests : IDisposable
         ];
     }
 
-    private static string ImageOptions(EraServer server, uint since) =>
-        $"driver=nbd,server.type=unix,server.path={server.Socket},export=disk,x-dirty-bitmap=qemu:dirty-bitmap:since-{since}";
+    // A comma would end the option.
+    private static string ImageOptions(EraServer server, string since) =>
+        $"driver=nbd,server.type=unix,server.path={server.Socket},export=disk,"
+        + $"x-dirty-bitmap=qemu:dirty-bitmap:since-{since.Replace(",", ",,", StringComparison.Ordinal)}";
 }

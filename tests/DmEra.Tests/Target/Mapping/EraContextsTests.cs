@@ -129,6 +129,42 @@ public class EraContextsTests
         static IEnumerable<string> Listed(string prefix) => Enumerable.Range(13, 8).Reverse().Select(era => $"{prefix}{era}");
     }
 
+    [Fact]
+    public void Eras_are_listed_and_found_by_their_labels_too()
+    {
+        using TestEra era = TestEra.Active();
+        era.Write(3);
+        era.Target.Checkpoint();
+        era.Write(4);
+        FixedLabels labels = new(("to come", 3), ("grün: a, b ", 2), ("+1", 1));
+        EraContexts contexts = new(era.Target, labels);
+
+        Assert.Equal(
+            [
+                "era:last", "era:since-grün: a, b ", "era:since-+1", "era:since-2", "era:since-1",
+                "qemu:dirty-bitmap:since-grün: a, b ", "qemu:dirty-bitmap:since-+1", "qemu:dirty-bitmap:since-2", "qemu:dirty-bitmap:since-1",
+            ],
+            contexts.Names);
+        Assert.All(contexts.Names, name => Assert.Equal(name, contexts.Find(name)!.Name));
+        Assert.Equal([(4, Clean), (1, Dirty), (1019, Clean)], Blocks(Describe(era, contexts.Find("era:since-grün: a, b ")!)));
+        Assert.Equal([(3, Clean), (2, Dirty), (1019, Clean)], Blocks(Describe(era, contexts.Find("qemu:dirty-bitmap:since-+1")!)));
+        foreach (string name in (string[])["to come", "grün: a, b", "GRÜN: a, b ", "", "grün"])
+            Assert.Null(contexts.Find($"era:since-{name}"));
+    }
+
+    [Fact]
+    public void A_number_is_an_era_whatever_labels_there_are()
+    {
+        using TestEra era = TestEra.Active();
+        era.Write(3);
+        era.Target.Checkpoint();
+        EraContexts contexts = new(era.Target, new FixedLabels(("1", 2), ("3", 1), ("01", 1)));
+
+        Assert.Equal([(3, Clean), (1, Dirty), (1020, Clean)], Blocks(Describe(era, contexts.Find("era:since-1")!)));
+        Assert.Null(contexts.Find("era:since-3"));
+        Assert.Null(contexts.Find("era:since-01"));
+    }
+
     [Theory]
     [InlineData("era:since-2")]             // still to come
     [InlineData("era:since-4294967295")]
@@ -234,6 +270,11 @@ public class EraContextsTests
         List<Extent> extents = [];
         context.Describe(offset, length ?? era.Target.Device.Length, int.MaxValue, extents);
         return extents;
+    }
+
+    private sealed class FixedLabels(params (string Label, uint Era)[] labels) : IEraLabels
+    {
+        public IReadOnlyList<(string Label, uint Era)> Read() => labels;
     }
 
     private static (int Count, uint Status)[] Blocks(IEnumerable<Extent> extents) =>

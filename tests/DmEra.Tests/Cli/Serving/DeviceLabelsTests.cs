@@ -1,0 +1,65 @@
+using DmEra.Cli.Serving;
+using DmEra.Target.Mapping;
+using DmEra.Tests.Target;
+using DmEra.Tools.Labels;
+
+namespace DmEra.Tests.Cli.Serving;
+
+/// <summary>Labels of a device, read while it is served.</summary>
+public sealed class DeviceLabelsTests : IDisposable
+{
+    private readonly TempFolder _folder = new();
+    private readonly List<string> _log = [];
+    private readonly EraTarget _target;
+    private readonly DeviceLabels _labels;
+
+    public DeviceLabelsTests()
+    {
+        EraTable table = new(0, 1024, _folder["disk.era"], "origin", 8);
+        _target = EraTarget.Create(table, new ProbeDevice(1 << 20), new ProbeDevice(1 << 20), new EraTargetOptions());
+        _labels = new DeviceLabels(_target, _log.Add);
+    }
+
+    public void Dispose()
+    {
+        _target.Dispose();
+        _folder.Dispose();
+    }
+
+    [Fact]
+    public void Labels_given_and_taken_away_while_the_device_is_served_are_known_at_once()
+    {
+        Assert.Empty(_labels.Read());
+
+        Add("first", 1, _target.Lineage);
+        Add("second", 5, lineage: null);
+        Assert.Equal([("second", 5), ("first", 1u)], _labels.Read());
+
+        LabelBook.Change(_target.Table.MetadataPath, book => book.Remove("first"));
+        Assert.Equal([("second", 5u)], _labels.Read());
+    }
+
+    [Fact]
+    public void Labels_of_other_metadata_are_none_of_this_device()
+    {
+        Add("other", 1, Guid.NewGuid());
+
+        Assert.Empty(_labels.Read());
+    }
+
+    [Fact]
+    public void A_damaged_file_means_no_labels_and_is_reported_once()
+    {
+        File.WriteAllText(_folder["disk.era.labels"], "{");
+
+        for (int i = 0; i < 3; i++) Assert.Empty(_labels.Read());
+
+        Assert.Contains("disk.era.labels: damaged", Assert.Single(_log), StringComparison.Ordinal);
+    }
+
+    private void Add(string label, uint era, Guid? lineage) => LabelBook.Change(_target.Table.MetadataPath, book =>
+    {
+        book.Add(new EraLabel(label, era, DateTimeOffset.UnixEpoch, lineage));
+        return era;
+    });
+}
