@@ -8,6 +8,8 @@ namespace DmEra.Cli.Offline;
 /// <summary>How <c>era invalidate --cache</c> tells what it found.</summary>
 internal static class CacheReport
 {
+    private const int MostRangesInWords = 12;
+
     /// <summary>Writes the list of what the cache must forget.</summary>
     /// <param name="output">Where to.</param>
     /// <param name="found">What it must forget.</param>
@@ -36,10 +38,17 @@ internal static class CacheReport
         if (found.Dirty.Count == 0) return;
         long count = found.Dirty.Sum(range => (long)range.Count);
         error.WriteLine(found.IsClean
-            ? $"era: {path}: {count} cache blocks are dirty: the device below was never told what is in them, so that its eras "
+            ? $"era: {path}: {count} cache blocks are dirty ({Words(found.Dirty)}): the device below was never told what is in them, so that its eras "
                 + "do not tell whether they are stale. Have them written back before the rollback (policy cleaner), or drop them all"
             : $"era: {path}: the cache was not shut down in good order: all {count} blocks in use count as dirty, and may be stale "
                 + "whatever the eras say. Begin with an empty cache, or have them written back before the rollback");
+    }
+
+    // As in the messages: ends are exclusive.
+    private static string Words(IReadOnlyList<BlockRange> ranges)
+    {
+        IEnumerable<string> words = ranges.Take(MostRangesInWords).Select(CacheMessages.Word);
+        return string.Join(' ', words) + (ranges.Count > MostRangesInWords ? " ...; --format json lists all" : "");
     }
 
     private static uint[][] Pairs(IReadOnlyList<BlockRange> ranges) => [.. ranges.Select(range => new[] { range.Begin, range.End })];

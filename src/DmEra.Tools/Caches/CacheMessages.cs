@@ -9,6 +9,9 @@ public static class CacheMessages
     // Well below what dmsetup, a shell and the kernel take as one message.
     private const int LongestMessage = 2000;
 
+    /// <summary>A range as the cache takes it: the end is exclusive.</summary>
+    public static string Word(BlockRange range) => range.Count == 1 ? $"{range.Begin}" : $"{range.Begin}-{range.End}";
+
     /// <summary>The messages for ranges of cache blocks: words for <c>dmsetup message CACHE 0 ...</c>. The cache takes them
     /// in passthrough mode only.</summary>
     public static IEnumerable<string> Invalidate(IEnumerable<BlockRange> ranges)
@@ -17,9 +20,7 @@ public static class CacheMessages
         StringBuilder message = new(Verb);
         foreach (BlockRange range in ranges)
         {
-            // The end of a range is exclusive.
-            if (range.Count == 1) message.Append($" {range.Begin}");
-            else message.Append($" {range.Begin}-{range.End}");
+            message.Append(' ').Append(Word(range));
             if (message.Length < LongestMessage) continue;
             yield return message.ToString();
             message.Clear().Append(Verb);

@@ -35,7 +35,7 @@ public sealed class InvalidateCacheTests : IDisposable
         CommandRun run = CommandRun.Of("invalidate", Era, "--written-since", "2", "--cache", Cache);
 
         Assert.Equal("invalidate_cblocks 3-5 50\n", run.Output);
-        Assert.Contains("2 cache blocks are dirty", run.Error, StringComparison.Ordinal);
+        Assert.Contains("2 cache blocks are dirty (4-6): ", run.Error, StringComparison.Ordinal);
         Assert.Equal(ExitCode.Done, run.ExitCode);
         Assert.Equal("3 5\n50 51\n", CommandRun.Of("invalidate", Era, "--written-since", "2", "--cache", Cache, "--format", "ranges").Output);
         JsonElement list = JsonElement.Parse(
