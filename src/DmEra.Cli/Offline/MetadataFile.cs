@@ -55,7 +55,7 @@ internal static class MetadataFile
                 throw new CommandException($"{path}: too small; is this binary metadata?");
             Span<byte> start = stackalloc byte[16];
             device.Read(0, start);
-            if (start.TrimStart(BeforeXml).StartsWith((byte)'<'))
+            if (LooksLikeXml(start))
                 throw new CommandException($"{path}: this looks like XML; 'era restore' makes metadata of it");
             return device;
         }
@@ -65,4 +65,8 @@ internal static class MetadataFile
             throw;
         }
     }
+
+    // A superblock's checksum may begin with any byte; but the number of the block, 0, follows it.
+    private static bool LooksLikeXml(ReadOnlySpan<byte> start) =>
+        start.TrimStart(BeforeXml).StartsWith((byte)'<') && !start.Contains((byte)0);
 }

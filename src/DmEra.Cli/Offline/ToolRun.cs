@@ -4,8 +4,8 @@ using DmEra.Devices;
 namespace DmEra.Cli.Offline;
 
 /// <summary>
-/// What every tool has around it: Ctrl-C stops it at the next thing it reads, and when it takes longer than a second a
-/// bar on the terminal shows how far it has read.
+/// What every tool has around it: Ctrl-C stops it at the next thing it reads, or while it waits for a pipe; and when it
+/// takes longer than a second, a bar on the terminal shows how far it has read.
 /// </summary>
 internal sealed class ToolRun : IDisposable
 {
@@ -38,7 +38,7 @@ internal sealed class ToolRun : IDisposable
     public Stream Watch(FileStream input)
     {
         _bytesExpected = Math.Max(input.CanSeek ? input.Length : long.MaxValue, 1);
-        return new WatchedStream(input, OnRead);
+        return new WatchedStream(input, OnRead, _stop.Token);
     }
 
     /// <summary>Does the work.</summary>

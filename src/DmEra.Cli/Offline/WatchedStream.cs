@@ -1,8 +1,8 @@
 namespace DmEra.Cli.Offline;
 
-/// <summary>A stream to read from whose reads somebody is told of, in bytes, after they were made. What is told may
-/// throw.</summary>
-internal sealed class WatchedStream(Stream input, Action<int> onRead) : Stream
+/// <summary>A file to read from whose reads somebody is told of, in bytes, after they were made. What is told may
+/// throw. Nobody waits for a silent pipe once <paramref name="stop"/> is cancelled.</summary>
+internal sealed class WatchedStream(FileStream input, Action<int> onRead, CancellationToken stop) : Stream
 {
     public override bool CanRead => true;
 
@@ -18,13 +18,11 @@ internal sealed class WatchedStream(Stream input, Action<int> onRead) : Stream
         set => throw new NotSupportedException();
     }
 
-    public override int Read(byte[] buffer, int offset, int count) => Read(buffer.AsSpan(offset, count));
-
-    public override int Read(Span<byte> buffer)
+    public override int Read(byte[] buffer, int offset, int count)
     {
-        int count = input.Read(buffer);
-        onRead(count);
-        return count;
+        int read = input.CanSeek ? input.Read(buffer, offset, count) : ReadPipe(buffer, offset, count);
+        onRead(read);
+        return read;
     }
 
     public override void Flush()
@@ -36,4 +34,8 @@ internal sealed class WatchedStream(Stream input, Action<int> onRead) : Stream
     public override void SetLength(long value) => throw new NotSupportedException();
 
     public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
+
+    // The system's read of a pipe cannot be called off: it is left behind.
+    private int ReadPipe(byte[] buffer, int offset, int count) =>
+        input.ReadAsync(buffer, offset, count, CancellationToken.None).WaitAsync(stop).GetAwaiter().GetResult();
 }

@@ -206,7 +206,7 @@ internal sealed class XmlScanner(Stream input)
         _tag = 0;
         while (_end - _next < LongestLine)
         {
-            int count = input.Read(_buffer.AsSpan(_end));
+            int count = input.Read(_buffer, _end, _buffer.Length - _end);
             if (count == 0) return;
             _end += count;
         }

@@ -11,6 +11,8 @@ public sealed class ToolCommandsTests : IDisposable
 {
     private const ulong EraBlock2 = 78;         // of the image "snapshot"; it has the last 12 of 2048 blocks
 
+    private const int UuidOffset = 16;
+
     private readonly TempFolder _folder = new();
 
     public static TheoryData<string[]> CommandsWithAnOperand =>
@@ -174,7 +176,7 @@ public sealed class ToolCommandsTests : IDisposable
     [Theory]
     [InlineData("TERM")]
     [InlineData("HUP")]
-    public void A_tool_that_is_interrupted_leaves_nothing_half_done(string signal)
+    public void A_tool_that_is_interrupted_waits_for_nobody_and_leaves_nothing_half_done(string signal)
     {
         string script = """
             cd "$1" || exit
@@ -185,7 +187,6 @@ public sealed class ToolCommandsTests : IDisposable
             printf '%300s' >&3
             until [ -s new ]; do :; done
             kill -$3 $!
-            exec 3>&-
             wait $!
             echo $?; cat error; ls
             """;
@@ -318,6 +319,17 @@ public sealed class ToolCommandsTests : IDisposable
         Assert.StartsWith($"era: {_folder.Path}", Refusal("."));
 
         string Refusal(string name) => CommandRun.Of([.. command, _folder[name]]).FailedWith(ExitCode.Failed);
+    }
+
+    [Theory, MemberData(nameof(CommandsWithAnOperand))]
+    public void Metadata_whose_checksum_begins_with_an_angle_bracket_is_no_XML(string[] command)
+    {
+        string path = Write("fresh", image =>
+        {
+            for (uint id = 0; image.Block(0)[0] != '<'; id++) image.Set32(0, UuidOffset, id);
+        });
+
+        Assert.Equal(ExitCode.Done, CommandRun.Of([.. command, path]).ExitCode);
     }
 
     private static string Invalidate(string path, string since) =>
