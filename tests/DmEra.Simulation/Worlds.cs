@@ -11,9 +11,9 @@ internal static class Worlds
     /// <summary>Runs one world through a few lives.</summary>
     /// <param name="seed">Decides everything that happens.</param>
     /// <param name="coverage">Counts what happened.</param>
-    /// <param name="afterLife">Is given the metadata that each life leaves.</param>
+    /// <param name="afterLife">Is given the world that each life leaves.</param>
     /// <exception cref="SimulationException">It broke a promise; the text has the command that replays it.</exception>
-    public static void Run(int seed, Coverage coverage, Action<byte[]>? afterLife = null)
+    public static void Run(int seed, Coverage coverage, Action<World>? afterLife = null)
     {
         Random random = new(seed);
         WorldShape shape = new()
@@ -28,7 +28,7 @@ internal static class Worlds
             for (int lives = random.Next(1, MostLives + 1); lives > 0; lives--)
             {
                 new Life(random.Next(), world, FaultMenu.Choose).Run();
-                afterLife?.Invoke(world.Metadata.Visible.ToArray());
+                afterLife?.Invoke(world);
             }
         }
         catch (SimulationException broken)

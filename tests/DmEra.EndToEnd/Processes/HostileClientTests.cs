@@ -2,13 +2,14 @@ using System.Net.Sockets;
 using DmEra.Tests;
 using DmEra.Tests.Nbd;
 using DmEra.Tests.Nbd.Fuzzing;
+using Xunit.Abstractions;
 
 namespace DmEra.EndToEnd.Processes;
 
 /// <summary>Hostile clients against the real process, for its memory and threads.</summary>
-public sealed class HostileClientTests : IDisposable
+/// <remarks><c>ERA_FUZZ_CLIENTS=100000 ./test HostileClient</c> lets twice that many come.</remarks>
+public sealed class HostileClientTests(ITestOutputHelper output) : IDisposable
 {
-    private const int Clients = 1500;
     private const int MostHeld = 20;
 
     // Requests of up to 32 MiB leave buffers to a collector that takes its time; ten times as many clients need no more. Half
@@ -28,9 +29,12 @@ public sealed class HostileClientTests : IDisposable
         Queue<RawClient> held = [];
 
         // The first ones fill pools.
-        Attack(Clients);
+        int clients = HostileClient.Count(usual: 1500);
+        Attack(clients);
         long threads = Status(server, "Threads");
-        Attack(Clients);
+        output.WriteLine($"{Status(server, "VmRSS")} KiB after {clients} clients");
+        Attack(clients);
+        output.WriteLine($"{Status(server, "VmRSS")} KiB after as many again");
 
         Assert.InRange(Status(server, "VmRSS"), 0, MostMemoryKiB);
         Assert.InRange(Status(server, "Threads"), 0, threads + MostHeld);

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Net;
 using static DmEra.Tests.Nbd.RawClient;
 
@@ -19,6 +20,12 @@ internal static class HostileClient
         ComeAndGo, SayNonsense, AskNonsense, AskNonsenseAtLength, NameNonsense, StartTlsAndTalkOn, SpeakTlsAtOnce,
         Trickle, NeverRead, LeaveInTheMiddle,
     ];
+
+    /// <summary>How many come: as many as <c>ERA_FUZZ_CLIENTS</c> says, else as many as usual.</summary>
+    public static int Count(int usual) =>
+        Environment.GetEnvironmentVariable("ERA_FUZZ_CLIENTS") is { Length: > 0 } count
+            ? int.Parse(count, CultureInfo.InvariantCulture)
+            : usual;
 
     /// <summary>Attacks once, in one of the ways.</summary>
     /// <param name="server">Where.</param>

@@ -1,4 +1,3 @@
-using System.Globalization;
 using DmEra.Devices;
 using DmEra.Nbd;
 using static DmEra.Tests.Nbd.RawClient;
@@ -15,10 +14,6 @@ public sealed class HostileClientTests : IDisposable
 
     private readonly TempFolder _folder = new();
     private readonly TestAuthority _authority = new();
-
-    /// <summary>How many come.</summary>
-    public static int Clients { get; } =
-        int.Parse(Environment.GetEnvironmentVariable("ERA_FUZZ_CLIENTS") ?? "300", CultureInfo.InvariantCulture);
 
     public void Dispose()
     {
@@ -39,7 +34,8 @@ public sealed class HostileClientTests : IDisposable
         using RawClient client = Connected(server.EndPoint, "disk");
         Random random = new(seed);
         Queue<RawClient> held = [];
-        for (int i = 0; i < Clients; i++)
+        int clients = HostileClient.Count(usual: 300);
+        for (int i = 0; i < clients; i++)
         {
             device.IsReady = random.Next(2) == 0;
             if (HostileClient.Attack(server.EndPoint, "disk", random) is { } holding) held.Enqueue(holding);
