@@ -12,6 +12,8 @@ public sealed class FolderStore : IObjectStore
     internal const string TemporaryPrefix = "tmp/";
 
     private readonly string _root;
+    private readonly Lock _lock = new();        // guards _folders
+    private readonly HashSet<string> _folders = new(StringComparer.Ordinal);    // that are known to be durable
     private long _lastTemporary;
 
     /// <summary>Takes a folder, which is made when something is first put into it.</summary>
@@ -34,16 +36,12 @@ public sealed class FolderStore : IObjectStore
         string path = PathOf(name);
         string temporary = PathOf(
             $"{TemporaryPrefix}{Environment.ProcessId}-{Guid.NewGuid():N}-{Interlocked.Increment(ref _lastTemporary)}");
-        try
+        Guard($"write {name}", () =>
         {
             MakeFolder(Path.GetDirectoryName(temporary)!);
             MakeFolder(Path.GetDirectoryName(path)!);
             DurableFile.Replace(path, temporary, content.Span);
-        }
-        catch (Exception fault) when (fault is IOException or UnauthorizedAccessException)
-        {
-            throw new RepositoryException($"{Address}: cannot write {name}: {Reason(fault)}", fault);
-        }
+        });
     }
 
     /// <inheritdoc/>
@@ -89,26 +87,36 @@ public sealed class FolderStore : IObjectStore
     }
 
     /// <inheritdoc/>
-    public void Delete(string name)
+    public void Delete(params IEnumerable<string> names)
     {
-        string path = PathOf(name);
-        try
+        HashSet<string> folders = new(StringComparer.Ordinal);
+        foreach (string name in names)
         {
-            File.Delete(path);
+            string path = PathOf(name);
+            string folder = Path.GetDirectoryName(path)!;
+            if (!Directory.Exists(folder)) continue;
+            Guard($"delete {name}", () => File.Delete(path));
+            folders.Add(folder);
         }
-        catch (DirectoryNotFoundException)
-        {
-            // Deleted with its folder already.
-        }
-        catch (Exception fault) when (fault is IOException or UnauthorizedAccessException)
-        {
-            throw new RepositoryException($"{Address}: cannot delete {name}: {Reason(fault)}", fault);
-        }
+
+        foreach (string folder in folders) Guard($"delete from {folder}", () => DurableFile.FlushFolder(folder));
     }
 
     /// <inheritdoc/>
     public void Dispose()
     {
+    }
+
+    private void Guard(string what, Action action)
+    {
+        try
+        {
+            action();
+        }
+        catch (Exception fault) when (fault is IOException or UnauthorizedAccessException)
+        {
+            throw new RepositoryException($"{Address}: cannot {what}: {Reason(fault)}", fault);
+        }
     }
 
     private static string Reason(Exception fault) =>
@@ -130,13 +138,18 @@ public sealed class FolderStore : IObjectStore
 
     private string PathOf(string name) => Path.Combine(_root, name);
 
-    // A folder made here must survive a power failure as the file in it does.
-    private static void MakeFolder(string path)
+    // A folder must survive a power failure as the file in it does. That it is there is no proof: perhaps a program has
+    // made it that was killed, or another thread just now.
+    private void MakeFolder(string path)
     {
-        if (Directory.Exists(path)) return;
-        string parent = Path.GetDirectoryName(path)!;
-        MakeFolder(parent);
-        Directory.CreateDirectory(path);
-        DurableFile.FlushFolder(parent);
+        lock (_lock)
+        {
+            if (_folders.Contains(path) || (path.Length <= _root.Length && Directory.Exists(path))) return;
+            string parent = Path.GetDirectoryName(path)!;
+            MakeFolder(parent);
+            Directory.CreateDirectory(path);
+            DurableFile.FlushFolder(parent);
+            _folders.Add(path);
+        }
     }
 }

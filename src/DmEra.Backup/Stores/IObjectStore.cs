@@ -28,9 +28,9 @@ public interface IObjectStore : IDisposable
     /// <exception cref="RepositoryException">The store failed.</exception>
     IEnumerable<StoredObject> List(string prefix);
 
-    /// <summary>Removes an object; one that is not there is no fault.</summary>
-    /// <exception cref="RepositoryException">The store failed.</exception>
-    void Delete(string name);
+    /// <summary>Removes objects; one that is not there is no fault. On return they are gone for good.</summary>
+    /// <exception cref="RepositoryException">The store failed; some may be gone.</exception>
+    void Delete(params IEnumerable<string> names);
 }
 
 /// <summary>An object as a listing shows it.</summary>

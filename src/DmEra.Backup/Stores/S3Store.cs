@@ -125,9 +125,15 @@ internal sealed class S3Store : IObjectStore
     }
 
     /// <inheritdoc/>
-    public void Delete(string name) => Persist(
-        $"delete {name}", _prefix + name,
-        key => _client.DeleteObjectAsync(_bucket, key, _stop).GetAwaiter().GetResult().HttpStatusCode);
+    public void Delete(params IEnumerable<string> names)
+    {
+        foreach (string name in names)
+        {
+            Persist(
+                $"delete {name}", _prefix + name,
+                key => _client.DeleteObjectAsync(_bucket, key, _stop).GetAwaiter().GetResult().HttpStatusCode);
+        }
+    }
 
     /// <inheritdoc/>
     public void Dispose() => _client.Dispose();

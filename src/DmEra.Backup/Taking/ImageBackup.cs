@@ -105,7 +105,7 @@ internal sealed class ImageBackup : IDisposable
     {
         try
         {
-            foreach (string leftOver in _leftOvers.Unused()) _repository.Store.Delete(leftOver);
+            _repository.Store.Delete(_leftOvers.Unused());
         }
         catch (RepositoryException)
         {

@@ -81,33 +81,29 @@ public sealed class Prune
             List<ImageManifest> images = [.. plan.Kept.Select(_repository.ReadImage)];
             live.Mark(images.Select(_repository.LoadMap));
             exclusive.ThrowIfLost();
-            // Not before it is known that what stays is whole.
-            foreach (uint number in plan.Dropped) _repository.Store.Delete(Repository.NameOf(number));
-            foreach (LivePack pack in live.All)
-            {
-                if (!pack.IsLive) Remove(pack);
-            }
+            // Not before it is known that what stays is whole; and for good before what they lead to goes.
+            _repository.Store.Delete(plan.Dropped.Select(Repository.NameOf));
+            Remove([.. live.All.Where(pack => !pack.IsLive)]);
 
             List<LivePack> thin = [.. live.All.Where(pack => pack.IsLive && pack.LiveBytes < pack.Length / 2)];
             if (thin.Count == 0) continue;
             using Repack repack = new(_repository, newest, numbers);
             IReadOnlySet<PackName> moved = repack.Run(thin, images, exclusive, _stop);
-            foreach (LivePack pack in thin.Where(pack => moved.Contains(pack.Name))) Remove(pack);
+            Remove([.. thin.Where(pack => moved.Contains(pack.Name))]);
             _bytesFreed -= repack.BytesWritten;
         }
     }
 
-    private void Remove(LivePack pack)
+    private void Remove(List<LivePack> packs)
     {
-        _repository.Store.Delete(pack.Name.ToString());
-        _bytesFreed += pack.Length;
+        _repository.Store.Delete(packs.Select(pack => pack.Name.ToString()));
+        _bytesFreed += packs.Sum(pack => pack.Length);
     }
 
     private void RemoveTemporaries(TimeProvider time)
     {
-        foreach (StoredObject found in _repository.Store.List(FolderStore.TemporaryPrefix))
-        {
-            if (found.Written < time.GetUtcNow() - AgeOfLeftOvers) _repository.Store.Delete(found.Name);
-        }
+        DateTimeOffset latest = time.GetUtcNow() - AgeOfLeftOvers;
+        _repository.Store.Delete(_repository.Store.List(FolderStore.TemporaryPrefix)
+            .Where(found => found.Written < latest).Select(found => found.Name));
     }
 }

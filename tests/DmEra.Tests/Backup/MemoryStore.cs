@@ -58,10 +58,13 @@ internal sealed class MemoryStore(IReadOnlyDictionary<string, byte[]>? content =
         }
     }
 
-    public void Delete(string name)
+    public void Delete(params IEnumerable<string> names)
     {
-        Before?.Invoke("delete", name);
-        lock (_lock) _objects.Remove(name);
+        foreach (string name in names)
+        {
+            Before?.Invoke("delete", name);
+            lock (_lock) _objects.Remove(name);
+        }
     }
 
     public void Dispose()
