@@ -68,6 +68,17 @@ public sealed class ChainCheckTests
     }
 
     [Fact]
+    public void Metadata_put_back_from_a_copy_is_refused_though_nothing_was_written_before_the_last_image()
+    {
+        _repository.Backup(_source);
+        _source.ForgetSince(5);
+        _source.CurrentEra = 12;
+        _source.Write(30, new Random(4));
+
+        AssertRefused("written in era 5 or later");
+    }
+
+    [Fact]
     public void An_origin_that_was_changed_behind_the_back_of_the_metadata_is_refused()
     {
         // Another disk altogether: any sample tells.
