@@ -115,8 +115,10 @@ internal sealed class NbdTransmission
         Refusal refusal = RequestRules.Check(request, _session);
         if (refusal.Error != NbdError.None)
         {
+            // Clients do not expect an answer to what they are still sending.
+            if (!TryDiscard((int)request.PayloadLength)) return false;
             _batchLength += _encoder.WriteError(ReserveShort(), request, refusal.Error, refusal.Text);
-            return TryDiscard((int)request.PayloadLength);
+            return true;
         }
 
         if (request.Length == 0 && request.Command is not (Command.Flush or Command.BlockStatus))

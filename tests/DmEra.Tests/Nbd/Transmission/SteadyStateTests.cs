@@ -6,7 +6,8 @@ using static DmEra.Tests.Nbd.RawClient;
 
 namespace DmEra.Tests.Nbd.Transmission;
 
-/// <summary>What the request path costs when it is warm; single-threaded, so that it can be counted exactly.</summary>
+/// <summary>What the request path costs when it is warm, and when it replies; single-threaded, so that it can be counted
+/// exactly.</summary>
 public sealed class SteadyStateTests
 {
     private const int Rounds = 1000;
@@ -54,6 +55,27 @@ public sealed class SteadyStateTests
 
         Assert.Equal(32 * (16 + 4096), transport.SentBytes);
         Assert.Equal(1, transport.Sends);
+    }
+
+    // libnbd takes an answer to what it is still sending for a bug in the server.
+    [Fact]
+    public void A_refused_write_is_answered_only_when_its_payload_has_arrived()
+    {
+        using HookedDevice device = new(Size) { IsReady = true };
+        byte[] refused = Request(CmdWrite, 2, Size, 100_000, 0, new byte[100_000]);
+        byte[] served = Request(CmdRead, 1, 0, 4096);
+        ScriptedTransport transport = new([.. served, .. refused], 30_000);
+        List<long> sent = [];
+        transport.BeforeReceive = position =>
+        {
+            if (position > 0 && position < served.Length + refused.Length) sent.Add(transport.SentBytes);
+        };
+
+        Run(device, ReplyStyle.Simple, transport);
+
+        Assert.NotEmpty(sent);
+        Assert.All(sent, bytes => Assert.Equal(16 + 4096, bytes));
+        Assert.Equal(16 + 4096 + 16, transport.SentBytes);
     }
 
     private static void Run(HookedDevice device, ReplyStyle style, ScriptedTransport transport)
