@@ -4,6 +4,8 @@
 #
 #   bench/nbd.sh [ROUNDS [SECONDS]]        defaults: 5 rounds of 5 seconds each
 #
+# The rows of the table do not depend on each other: JOBS can name one at a time, where the machine is never quiet for long.
+#
 #   SERVERS   era (tracking, every block marked), file (ours without tracking), nbdkit, qemu-nbd (raw),
 #             qemu-bitmap (qcow2 with an active dirty bitmap)
 #   JOBS      PATTERN:BLOCKSIZE:DEPTH for fio (requests a second), or nbdcopy (MiB a second)
@@ -75,8 +77,12 @@ for server in "${servers[@]}"; do heading+=" $server |" rule+="---:|"; done
 for server in "${servers[@]:1}"; do heading+=" : $server |" rule+="---:|"; done
 printf '%s\n%s\n' "$heading" "$rule"
 for job in "${jobs[@]}"; do
-    for _ in $(seq "$rounds"); do
-        for server in "${servers[@]}"; do measure "$server" "$job" >>"$folder/$job.$server"; done
+    for round in $(seq "$rounds"); do
+        # Another one first in each round.
+        for server in "${servers[@]:round % ${#servers[@]}}" "${servers[@]:0:round % ${#servers[@]}}"; do
+            measure "$server" "$job" >>"$folder/$job.$server"
+        done
+        echo "$job, round $round: $(tail -qn 1 "${servers[@]/#/$folder/$job.}" | xargs)" >&2
     done
     row="| ${job//:/ } |"
     ours=$(median "$folder/$job.${servers[0]}")

@@ -13,12 +13,15 @@ switch (args)
         return DigestionBenchmark.Run(folder: null);
     case ["digestion", var folder]:
         return DigestionBenchmark.Run(folder);
+    case ["queries", var folder]:
+        return QueryBenchmark.Run(folder);
     case ["tools-metadata", var file, var blocks]:
         return ToolsMetadata.Run(file, uint.Parse(blocks, CultureInfo.InvariantCulture));
     default:
         Console.Error.WriteLine("usage: DmEra.Benchmarks serve-file FILE SOCKET");
         Console.Error.WriteLine("       DmEra.Benchmarks metadata [FILE]");
         Console.Error.WriteLine("       DmEra.Benchmarks digestion [FOLDER]");
+        Console.Error.WriteLine("       DmEra.Benchmarks queries FOLDER");
         Console.Error.WriteLine("       DmEra.Benchmarks tools-metadata FILE BLOCKS");
         return 2;
 }

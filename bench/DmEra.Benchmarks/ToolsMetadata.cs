@@ -15,9 +15,16 @@ internal static class ToolsMetadata
 
     public static int Run(string path, uint nrBlocks)
     {
+        Write(path, nrBlocks, Writesets);
+        return 0;
+    }
+
+    /// <summary>Makes a file.</summary>
+    public static void Write(string path, uint nrBlocks, uint writesets)
+    {
         File.WriteAllBytes(path, []);
         using FileBlockDevice device = FileBlockDevice.Open(path);
-        MetadataBuilder builder = MetadataBuilder.Create(device, new EraGeometry(128, nrBlocks, LatestDigestedEra + Writesets));
+        MetadataBuilder builder = MetadataBuilder.Create(device, new EraGeometry(128, nrBlocks, LatestDigestedEra + writesets));
         Random random = new(1);
         for (uint block = 0; block < nrBlocks; block++)
         {
@@ -26,10 +33,9 @@ internal static class ToolsMetadata
             builder.EraArray.Block(block / perBlock)[(int)(block % perBlock)] = (uint)random.Next(1, (int)LatestDigestedEra + 1);
         }
 
-        for (uint era = LatestDigestedEra + 1; era <= LatestDigestedEra + Writesets; era++)
+        for (uint era = LatestDigestedEra + 1; era <= LatestDigestedEra + writesets; era++)
             Mark(builder.BeginWriteset(era, nrBlocks), nrBlocks, random);
         builder.Commit();
-        return 0;
     }
 
     private static void Mark(ArrayBuilder<Le64> words, uint nrBlocks, Random random)
