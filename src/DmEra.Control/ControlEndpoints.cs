@@ -27,7 +27,7 @@ internal static class ControlEndpoints
         application.MapGet(Root, context => ReplyAsync(context, device.Describe(), ControlJson.Context.DeviceDescription));
         application.MapGet($"{Root}/changed", context => SendChanges(context, target));
         application.MapPost($"{Root}/checkpoint", context =>
-            ReplyAsync(context, new CheckpointReply(target.Checkpoint()), ControlJson.Context.CheckpointReply));
+            ReplyAsync(context, new CheckpointReply(Checkpoint(target)), ControlJson.Context.CheckpointReply));
         application.MapPost($"{Root}/messages", async context =>
         {
             MessageRequest request = await ReadAsync(context, ControlJson.Context.MessageRequest);
@@ -93,6 +93,14 @@ internal static class ControlEndpoints
     }
 
     private static void Done(HttpContext context) => context.Response.StatusCode = StatusCodes.Status204NoContent;
+
+    // Whoever asks for a checkpoint goes on to copy the origin or has a snapshot made of it, perhaps below our caches.
+    private static uint Checkpoint(EraTarget target)
+    {
+        uint era = target.Checkpoint();
+        target.Device.Flush();
+        return era;
+    }
 
     // Whoever asks for a pause cannot leave the device waiting for ever: it goes on when he is gone.
     private static async Task Pause(HttpContext context, EraTarget target, CancellationToken stopping)

@@ -70,7 +70,14 @@ public sealed class LiveSource : IBackupSource
         try
         {
             string? path = null;
-            Moment moment = AtOneMoment(() => path = _hook.Run(command));
+            // Once before, so that little is left to be flushed while writes wait.
+            Origin.Flush();
+            Moment moment = AtOneMoment(() =>
+            {
+                // A snapshot may be made below caches, where writes have not come yet that no later era records.
+                Origin.Flush();
+                path = _hook.Run(command);
+            });
             if (path is null) throw new RepositoryException($"'{command}' did not print the path of the snapshot that it made");
             using FileBlockDevice snapshot = FileBlockDevice.OpenShared(path);
             if (snapshot.Length < Device.SizeSectors * RecordRow.SectorSize)

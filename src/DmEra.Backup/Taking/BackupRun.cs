@@ -98,6 +98,8 @@ public sealed class BackupRun
         uint number = _repository.NextImageNumber();
         using ImageBackup backup = new(_repository, number, parent, _source.Device.SizeSectors, progress, stop);
         TakenPoint point = _source.Take(new TakePlan(_source.Device, parent), backup.Take);
+        // Read from caches, perhaps. Were it lost to a power failure, the device would differ from the image, and no era would know.
+        _source.Origin.Flush();
         // Where nothing was written since the parent, the last that is known of are the parent's.
         EraWitness? witness = FindWitness(point.LastEra, parent is null ? 1 : parent.LastEra + 1) ?? parent?.Witness;
         ImageManifest image = backup.Publish(append, map => new ImageManifest

@@ -1,3 +1,4 @@
+using DmEra.EndToEnd.Origins;
 using DmEra.EndToEnd.Processes;
 using DmEra.Tests;
 
@@ -57,6 +58,24 @@ public sealed class ServedDeviceTests : IDisposable
         Assert.False(File.Exists(_folder["snapshot"]));
         server.Command("restore-image", Repository, "--to", _folder["restored"]);
         writer.AssertIsOfOneMoment(_folder["restored"]);
+    }
+
+    [Fact]
+    public void Snapshots_made_below_a_cache_of_the_origin_have_what_was_written_before()
+    {
+        string disk = _folder.Sparse("disk", DiskLength);
+        using OriginServer origin = OriginServer.Nbdkit(_folder, "--filter=cache", "file", disk);
+        using EraServer server = EraServer.Start(_folder, origin.Uri, "--name", "disk", "--metadata", _folder["eras"]);
+
+        Oracle.NbdShell(server.Uri, "h.pwrite(b'first', 0)").AssertSuccess();
+        server.Command("checkpoint", "disk", "--label", "here");
+        Assert.StartsWith("first", File.ReadAllText(disk), StringComparison.Ordinal);
+
+        Oracle.NbdShell(server.Uri, "h.pwrite(b'later', 0)").AssertSuccess();
+        server.Command(
+            "backup", "disk", "--to", Repository, "--snapshot-cmd", $"cp {disk} {_folder["snapshot"]}; echo {_folder["snapshot"]}");
+        server.Command("restore-image", Repository, "--to", _folder["restored"]);
+        Assert.StartsWith("later", File.ReadAllText(_folder["restored"]), StringComparison.Ordinal);
     }
 
     [Fact]

@@ -180,6 +180,27 @@ public sealed class InterruptionTests
     }
 
     [Fact]
+    public void What_is_in_an_image_is_durable_on_the_device()
+    {
+        // Else a power failure would take back what the image has, and no era would tell.
+        SparseDevice durable = new(_source.Disk.Length);
+        _source.Disk.WhenFlushed = () => durable = _source.Disk.Copy();
+        List<long> differences = [];
+        _store.Before = (verb, name) =>
+        {
+            if (verb is "put" && name.StartsWith("images/", StringComparison.Ordinal)) differences.Add(durable.FirstDifference(_source.Disk));
+        };
+        Repository repository = TestRepository.New(_store);
+
+        repository.Backup(_source);
+        _source.CurrentEra++;
+        _source.Write(4, new Random(4));
+        repository.Backup(_source);
+
+        Assert.Equal([-1, -1], differences);
+    }
+
+    [Fact]
     public void Two_backups_at_once_exclude_each_other()
     {
         Repository repository = TestRepository.New(_store);

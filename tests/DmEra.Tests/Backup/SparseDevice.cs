@@ -12,6 +12,8 @@ internal sealed class SparseDevice(long length) : IBlockDevice
 
     public long Length { get; set; } = length;
 
+    public Action? WhenFlushed { get; set; }
+
     public SparseDevice Copy()
     {
         SparseDevice copy = new(Length);
@@ -53,9 +55,7 @@ internal sealed class SparseDevice(long length) : IBlockDevice
         }, copy);
     }
 
-    public void Flush()
-    {
-    }
+    public void Flush() => WhenFlushed?.Invoke();
 
     public void Trim(long offset, long length) => WriteZeroes(offset, length, ZeroingMode.MayDeallocate);
 

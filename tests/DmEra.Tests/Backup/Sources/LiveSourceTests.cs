@@ -108,8 +108,9 @@ public sealed class LiveSourceTests : IDisposable
         Random random = new(4);
         ModelLiveDevice device = new(_model, _folder["origin"]) { Users = () => WriteSome(random, 3) };
         WriteSome(random, 30);
-        // The device is in memory here: this stands in for what a snapshot of the origin would hold.
-        device.WhileSuspended = () => WriteFile("origin", device.Then!);
+        // Snapshots are made of what has come that far.
+        device.WhenFlushed = () => WriteFile("origin", _model.Disk);
+        device.Users!();
         LiveHooks hooks = new(
             $"echo freeze of $ERA_DEVICE >> {_folder["log"]}",
             $"echo thaw >> {_folder["log"]}",

@@ -23,8 +23,8 @@ internal sealed class ModelLiveDevice(ModelSource model, string originPath = "/n
     /// <summary>What its users do around each read; not called while it is suspended.</summary>
     public Action? Users { get; set; }
 
-    /// <summary>What happens while it is suspended.</summary>
-    public Action? WhileSuspended { get; set; }
+    /// <summary>What happens when it is flushed.</summary>
+    public Action? WhenFlushed { get; set; }
 
     /// <summary>Its content when it was last suspended.</summary>
     public SparseDevice? Then { get; private set; }
@@ -41,7 +41,6 @@ internal sealed class ModelLiveDevice(ModelSource model, string originPath = "/n
         Suspensions++;
         _isSuspended = true;
         Then = model.Disk.Copy();
-        WhileSuspended?.Invoke();
     }
 
     public void Unpause()
@@ -62,9 +61,7 @@ internal sealed class ModelLiveDevice(ModelSource model, string originPath = "/n
 
     public void Write(long offset, ReadOnlySpan<byte> data) => throw new NotSupportedException();
 
-    public void Flush()
-    {
-    }
+    public void Flush() => WhenFlushed?.Invoke();
 
     public void Trim(long offset, long length) => throw new NotSupportedException();
 
