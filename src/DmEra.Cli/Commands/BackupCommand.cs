@@ -11,6 +11,8 @@ namespace DmEra.Cli.Commands;
 /// <summary><c>era backup</c>: takes an image of a device into a repository.</summary>
 internal sealed class BackupCommand
 {
+    private const int LongestLabel = 200;
+
     private readonly Argument<string> _device = CommonArguments.Operand(
         "DEVICE", "name of a device that is being served, device of the kernel's dm-era, or ORIGIN of one at rest");
 
@@ -46,6 +48,11 @@ internal sealed class BackupCommand
     private EraCommand Build()
     {
         _to.Required = true;
+        _label.Validators.Add(result =>
+        {
+            if (result.Tokens is [{ Value: string text }] && (text.Trim().Length == 0 || text.Length > LongestLabel || text.Any(char.IsControl)))
+                result.AddError($"a label is a line of 1 to {LongestLabel} letters");
+        });
         EraCommand command = new(
             "backup",
             "Take an image of a device: in full the first time, then what was written since the last one.",

@@ -204,6 +204,7 @@ public sealed class BackupCommandsTests : IDisposable
     [InlineData("export", "repository", "-o", "x.img", "--format", "vmdk")]
     [InlineData("prune", "repository", "--keep", "-1")]
     [InlineData("backup", "disk.img")]
+    [InlineData("backup", "disk.img", "--to", "repository", "--label", "two\nlines")]
     public void Command_lines_that_make_no_sense_are_refused(params string[] arguments) =>
         CommandRun.Of(arguments).FailedWith(2);
 
