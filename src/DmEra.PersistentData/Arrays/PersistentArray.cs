@@ -101,7 +101,7 @@ public sealed class PersistentArray<TValue>(TransactionManager transactions)
 
     private ulong RemoveBlocksFrom(ulong root, uint firstBlock)
     {
-        while (_index.TryHighest(root, out ulong last, out _) && last >= firstBlock) root = _index.Remove(root, last);
+        while (_index.TryHighest(root, out ulong last) && last >= firstBlock) root = _index.Remove(root, last);
         return root;
     }
 

@@ -84,12 +84,11 @@ public sealed partial class BTree<TValue>(TransactionManager transactions, IRefC
     /// <summary>Finds the highest key.</summary>
     /// <returns>false if the tree is empty.</returns>
     /// <exception cref="MetadataCorruptException">A node on the way is damaged.</exception>
-    public bool TryHighest(ulong root, out ulong key, out TValue value)
+    public bool TryHighest(ulong root, out ulong key)
     {
         using ReadBlock block = ReadLeaf(root, ulong.MaxValue, out _);
         var leaf = new ReadNode(block.Data);
         key = leaf.Count > 0 ? leaf.Keys[^1] : 0;
-        value = leaf.Count > 0 ? leaf.Values<TValue>()[^1] : default;
         return leaf.Count > 0;
     }
 

@@ -62,7 +62,7 @@ internal sealed partial class EraMetadata
     // Metadata that was restored from a text may hold writesets of eras yet to come. Going on behind them keeps their
     // marks, and keeps digestion in order.
     private ulong HighestEra() =>
-        _writesets.TryHighest(_superblock.WritesetTreeRoot, out ulong highest, out _)
+        _writesets.TryHighest(_superblock.WritesetTreeRoot, out ulong highest)
             ? Math.Max(highest, _superblock.CurrentEra)
             : _superblock.CurrentEra;
 }

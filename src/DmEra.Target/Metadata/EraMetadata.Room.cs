@@ -30,7 +30,7 @@ internal sealed partial class EraMetadata
     // path, its siblings, and what splits off.
     private ulong ArchiveRoom =>
         _writesets.TryLowest(_superblock.WritesetTreeRoot, out ulong lowest, out _)
-        && _writesets.TryHighest(_superblock.WritesetTreeRoot, out ulong highest, out _)
+        && _writesets.TryHighest(_superblock.WritesetTreeRoot, out ulong highest)
         && highest - lowest >= WritesetLeafEntries - 1 ? 8 : 1ul;
 
     // An empty writeset: its array blocks and the nodes of their index.

@@ -4,7 +4,6 @@ using DmEra.PersistentData.Arrays;
 using DmEra.PersistentData.Bitsets;
 using DmEra.PersistentData.Blocks;
 using DmEra.PersistentData.BTrees;
-using DmEra.PersistentData.SpaceMaps;
 using DmEra.PersistentData.Transactions;
 using DmEra.Tests.PersistentData.Blocks;
 

@@ -100,7 +100,8 @@ public sealed class PersistentArrayTests
         ulong root = Create(PerBlock + 10);
 
         Assert.Throws<MetadataCorruptException>(() => _array.Get(root, PerBlock + 10));
-        Assert.Throws<MetadataCorruptException>(() => _array.Get(root, 2 * PerBlock));
+        var noBlock = Assert.Throws<MetadataCorruptException>(() => _array.Get(root, 2 * PerBlock));
+        Assert.Contains("has no block 2", noBlock.Message, StringComparison.Ordinal);
         Assert.Throws<MetadataCorruptException>(() => _array.Set(root, PerBlock + 10, 1));
         Assert.Throws<MetadataCorruptException>(() => _array.Set(root, 2 * PerBlock, 1));
         Assert.Throws<MetadataCorruptException>(() => _array.ReadBlock(root, 1, 11).Dispose());
@@ -119,6 +120,17 @@ public sealed class PersistentArrayTests
         Assert.Throws<MetadataCorruptException>(() => other.Get(root, 1));
         Assert.Throws<MetadataCorruptException>(() => other.Set(root, 1, 1));
         _metadata.Blocks.Forget();
+    }
+
+    [Fact]
+    public void Tree_that_is_no_index_of_an_array_is_refused()
+    {
+        ulong root = new BTree<Le32>(_metadata.Transactions, new NoReferences<Le32>()).CreateEmpty();
+
+        Assert.Throws<MetadataCorruptException>(() => _array.Get(root, 1));
+        var damage = Assert.Throws<MetadataCorruptException>(() => _array.Set(root, 1, 1));
+        Assert.Contains("values are not of 8 bytes", damage.Message, StringComparison.Ordinal);
+        _metadata.Blocks.Forget();      // no lease was left behind
     }
 
     [Fact]

@@ -24,11 +24,12 @@ public sealed class BTreeDamageTests
         _metadata.Commit();
 
         AssertDamaged(() => _tree.TryLookup(root, 5, out _));
-        AssertDamaged(() => _tree.TryHighest(root, out _, out _));
+        AssertDamaged(() => _tree.TryHighest(root, out _));
         AssertDamaged(() => _ = _tree.Entries(root).ToList());
         AssertDamaged(() => _tree.Remove(root, 5));
         AssertDamaged(() => _tree.Insert(root, 5, 5));
         AssertDamaged(() => _tree.Delete(root));
+        _metadata.Blocks.Forget();      // no lease was left behind
     }
 
     [Fact]
@@ -43,6 +44,7 @@ public sealed class BTreeDamageTests
 
         AssertDamaged(() => _tree.TryLookup(root, 5, out _));
         AssertDamaged(() => _tree.Insert(root, 5, 7));
+        _metadata.Blocks.Forget();
     }
 
     [Fact]
@@ -53,6 +55,7 @@ public sealed class BTreeDamageTests
         AssertDamaged(() => _tree.TryLookup(root, 5, out _));
         AssertDamaged(() => _tree.Insert(root, 5, 5));
         AssertDamaged(() => _tree.Delete(root));
+        _metadata.Blocks.Forget();
     }
 
     [Fact]
@@ -68,9 +71,16 @@ public sealed class BTreeDamageTests
     [Fact]
     public void Siblings_whose_keys_overlap_exchange_no_entries()
     {
-        ulong root = _metadata.NodeOver((0, _metadata.Leaf(0, 84)), (50, _metadata.Leaf(50, 84)));
+        // By one key, and away from the way to the entry: nothing else would notice.
+        ulong merged = _metadata.NodeOver((0, _metadata.Leaf(0, 85)), (84, _metadata.Leaf(84, 84)));
+        AssertDamaged(() => _tree.Remove(merged, 100));
 
-        AssertDamaged(() => _tree.Remove(root, 5));
+        ulong evenedOut = _metadata.NodeOver((0, _metadata.Leaf(0, 200)), (199, _metadata.Leaf(199, 84)));
+        AssertDamaged(() => _tree.Remove(evenedOut, 250));
+
+        ulong split = _metadata.NodeOver(
+            (0, _metadata.Leaf(0, 252)), (251, _metadata.Leaf(251, 252)), (1000, _metadata.Leaf(1000, 252)));
+        AssertDamaged(() => _tree.Insert(split, 600, 1));
     }
 
     [Fact]
@@ -86,6 +96,7 @@ public sealed class BTreeDamageTests
 
         AssertDamaged(() => _tree.TryLookup(root, 5, out _));
         Assert.True(_tree.TryLookup(root, 85, out _));
+        _metadata.Blocks.Forget();
     }
 
     [Theory]

@@ -29,11 +29,34 @@ public sealed class BTreeInsertTests
     {
         ulong root = _metadata.Leaf(0, Full);
 
+        root = _tree.Insert(root, 0, 1);
         root = _tree.Insert(root, 100, 1);
 
         Assert.Equal([Full], _metadata.Counts(root));
         Assert.True(_tree.TryLookup(root, 100, out Le64 value));
         Assert.Equal(1UL, value.Value);
+    }
+
+    [Fact]
+    public void Overwriting_a_reference_with_itself_counts_nothing()
+    {
+        ulong target = _metadata.Leaf(0, 1);
+        BTree<Le64> references = new(_metadata.Transactions, new BlockReferences(_metadata.Transactions));
+        ulong root = references.Insert(references.CreateEmpty(), 5, target);
+
+        root = references.Insert(root, 5, target);
+
+        Assert.Equal(1u, _metadata.Transactions.Count(target));
+        references.Delete(root);
+        Assert.Equal(0u, _metadata.Transactions.Count(target));
+    }
+
+    [Fact]
+    public void Highest_key_of_all_is_the_last_entry()
+    {
+        ulong root = _tree.Insert(_tree.Insert(_tree.CreateEmpty(), 5, 1), ulong.MaxValue, 2);
+
+        Assert.Equal([5, ulong.MaxValue], _tree.Entries(root).Take(3).Select(entry => entry.Key));
     }
 
     [Fact]

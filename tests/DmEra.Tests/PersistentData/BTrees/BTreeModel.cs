@@ -123,7 +123,7 @@ internal sealed class BTreeModel<TValue>(
         }
 
         Assert.Equal(_model.Count > 0, _tree.TryLowest(_root, out ulong lowest, out _));
-        Assert.Equal(_model.Count > 0, _tree.TryHighest(_root, out ulong highest, out _));
+        Assert.Equal(_model.Count > 0, _tree.TryHighest(_root, out ulong highest));
         if (_model.Count > 0) Assert.Equal((_model.Keys.First(), _model.Keys.Last()), (lowest, highest));
         Assert.True(_model.Keys.SequenceEqual(_tree.Entries(_root).Select(entry => entry.Key)));
     }

@@ -61,6 +61,15 @@ public sealed class BTreeRemoveTests
         AssertWhole(root, left + right - 1);
     }
 
+    [Theory, InlineData(0, Min, 1000), InlineData(Min, 0, 0)]
+    public void Empty_leaf_beside_it_is_merged_too(int left, int right, ulong key)
+    {
+        ulong root = _tree.Remove(TwoLeaves(left, right), key);
+
+        Assert.Equal([Min - 1], _metadata.Counts(root));
+        AssertWhole(root, Min - 1);
+    }
+
     [Fact]
     public void Last_removal_leaves_an_empty_leaf()
     {
@@ -69,7 +78,7 @@ public sealed class BTreeRemoveTests
         for (ulong key = 0; key < 10_000; key++) root = _tree.Remove(root, key);
 
         Assert.False(_tree.TryLowest(root, out _, out _));
-        Assert.False(_tree.TryHighest(root, out _, out _));
+        Assert.False(_tree.TryHighest(root, out _));
         Assert.Equal(2UL, _metadata.UsedBlocks);
         AssertWhole(root, 0);
     }

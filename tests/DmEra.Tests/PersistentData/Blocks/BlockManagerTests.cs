@@ -97,6 +97,16 @@ public sealed class BlockManagerTests : IDisposable
     }
 
     [Fact]
+    public void Block_changed_twice_goes_out_once()
+    {
+        Put(7, 1);
+        Put(7, 2);
+        _blocks.Flush();
+
+        Assert.Equal([7], _device.Operations.SelectMany(operation => operation.Blocks));
+    }
+
+    [Fact]
     public void Flush_with_nothing_changed_writes_nothing_but_flushes()
     {
         Put(7, 1);
@@ -226,6 +236,23 @@ public sealed class BlockManagerTests : IDisposable
 
         Assert.Equal([3, 10, 20], _device.Operations.SelectMany(operation => operation.Blocks));
     }
+
+    [Theory, InlineData(Errno.ENOSPC), InlineData(Errno.EDQUOT)]
+    public void Sparse_device_without_space_is_full_metadata_unless_it_is_the_superblock_that_fails(int errno)
+    {
+        _device.FailWith = errno;
+        _device.FailAfter = 0;
+        Put(7, 1);
+        Assert.Throws<MetadataFullException>(_blocks.Flush);
+        _blocks.Forget();
+
+        Put(0, 1);
+        Assert.Throws<DeviceException>(_blocks.Flush);
+    }
+
+    [Fact]
+    public void Cache_smaller_than_a_tree_operation_needs_is_refused() =>
+        Assert.Throws<ArgumentOutOfRangeException>(() => new BlockManager(_device, BlockManager.MinCacheBlocks - 1));
 
     [Fact]
     public void Steady_state_allocates_nothing()

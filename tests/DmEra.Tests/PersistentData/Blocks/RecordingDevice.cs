@@ -19,6 +19,9 @@ internal sealed class RecordingDevice(ulong blockCount) : IBlockDevice
     /// <summary>Operations that succeed before all others fail; null: none fails.</summary>
     public int? FailAfter { get; set; }
 
+    /// <summary>The error number with which they fail.</summary>
+    public int FailWith { get; set; } = Errno.EIO;
+
     /// <summary>Blocks up to which it can be extended.</summary>
     public ulong Capacity { get; set; } = blockCount;
 
@@ -104,7 +107,7 @@ internal sealed class RecordingDevice(ulong blockCount) : IBlockDevice
     private void ThrowIfDue()
     {
         if (FailAfter is not int left) return;
-        if (left == 0) throw new DeviceException("recording device", Errno.EIO);
+        if (left == 0) throw new DeviceException("recording device", FailWith);
         FailAfter = left - 1;
     }
 

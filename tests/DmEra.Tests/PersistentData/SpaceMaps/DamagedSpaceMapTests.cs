@@ -92,16 +92,24 @@ public sealed class DamagedSpaceMapTests : IDisposable
         AssertCorrupt(Bitmap, "space map bitmap counts blocks past the end of the device");
     }
 
-    [Fact]
-    public void Own_block_that_is_counted_as_free()
+    [Theory, InlineData("superblock"), InlineData("index"), InlineData("overflow root"), InlineData("bitmap")]
+    public void Own_block_that_is_counted_as_free(string which)
     {
+        ulong own = which switch
+        {
+            "index" => _map.IndexAddress,
+            "overflow root" => _map.OverflowRoot,
+            "bitmap" => Bitmap,
+            _ => 0,
+        };
+
         // The block is moved, in the bitmap, to a position that nothing uses.
         SpaceMapPatch.Bitmap(_device, block =>
         {
-            block[Counts + (int)(_map.IndexAddress / 4)] &= (byte)~(3 << (int)(_map.IndexAddress % 4 * 2));
+            block[Counts + (int)(own / 4)] &= (byte)~(3 << (int)(own % 4 * 2));
             block[Counts + (99 / 4)] |= 2 << (99 % 4 * 2);
         });
-        AssertCorrupt(_map.IndexAddress, "has reference count 0, but is pointed at once");
+        AssertCorrupt(own, "has reference count 0, but is pointed at once");
     }
 
     [Fact]

@@ -299,6 +299,9 @@ public sealed class MetadataSpaceMapTests : IDisposable
         MetadataFullException fault = Assert.Throws<MetadataFullException>(() => Map.EnsureFree(LimitOfTheFormat));
         Assert.EndsWith("and the format has no room for more", fault.Message, StringComparison.Ordinal);
         Assert.Empty(_device.Extensions);
+
+        Reopen();
+        Assert.Equal(LimitOfTheFormat, Map.BlockCount);
     }
 
     [Fact]
@@ -368,6 +371,64 @@ public sealed class MetadataSpaceMapTests : IDisposable
         SpaceMapPatch.Index(_device, index => index[32..].Fill(0xEE));
         Reopen();
         Assert.Equal(4ul, Map.UsedBlocks);
+    }
+
+    [Fact]
+    public void Counts_that_were_only_read_are_not_written()
+    {
+        Reopen();
+        _device.Operations.Clear();
+        _store.Commit(TestSuperblock.Numbered(2));
+        Assert.Equal([0], _device.Operations.SelectMany(operation => operation.Blocks));
+    }
+
+    [Fact]
+    public void Search_goes_through_every_bitmap_and_begins_again_at_the_start()
+    {
+        _device.BlockCount = 20_000;
+        _store = Create();
+        AllocateAll();
+        foreach (ulong first in (ulong[])[100, 17_000, 200, 300, 18_000, 19_000])
+        {
+            for (ulong block = first; block < first + 10; block++) Map.Dec(block);
+            Commit();
+            ulong free = Map.FreeBlocks;
+            Assert.True(free > 5);
+            Assert.Equal(free, (ulong)AllocateAll().Count);
+        }
+    }
+
+    [Fact]
+    public void Large_counts_of_every_bitmap_are_read()
+    {
+        _device.BlockCount = 20_000;
+        _store = Create();
+        AllocateAll();
+        foreach (ulong block in (ulong[])[100, 17_000])
+        {
+            Map.Inc(block);
+            Map.Inc(block);
+        }
+
+        Commit();
+        Reopen();
+        Assert.Equal((3u, 3u), (Map.Count(100), Map.Count(17_000)));
+    }
+
+    [Fact]
+    public void Room_for_large_counts_is_kept_back_too()
+    {
+        _device.BlockCount = 2000;
+        _store = Create();
+        for (int i = 0; i < 1000; i++)
+        {
+            ulong block = Map.Allocate();
+            Map.Inc(block);
+            Map.Inc(block);
+        }
+
+        AllocateAll();
+        Commit();
     }
 
     [Fact]

@@ -183,6 +183,27 @@ public sealed class MetadataStoreTests : IDisposable
     }
 
     [Fact]
+    public void Blocks_of_the_newer_readers_stay_when_the_older_ones_have_left()
+    {
+        ulong block = NewBlock();
+        _store.Commit(TestSuperblock.Numbered(1));
+        long older = _store.Pin(_superblock);
+        _store.Commit(TestSuperblock.Numbered(2));
+        long newer = _store.Pin(_superblock);
+        _store.Transactions.Dec(block);
+        _store.Commit(TestSuperblock.Numbered(3));
+
+        _store.Unpin(older);
+        _store.Commit(TestSuperblock.Numbered(4));
+        Assert.DoesNotContain(block, AllocateAll());
+        _store.Reload();
+
+        _store.Unpin(newer);
+        _store.Commit(TestSuperblock.Numbered(5));
+        Assert.Contains(block, AllocateAll());
+    }
+
+    [Fact]
     public void Readers_that_follow_one_another_without_a_gap_do_not_use_up_the_device()
     {
         ulong block = NewBlock();

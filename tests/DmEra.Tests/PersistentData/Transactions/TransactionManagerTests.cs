@@ -1,6 +1,5 @@
 using DmEra.Devices;
 using DmEra.PersistentData.Blocks;
-using DmEra.PersistentData.SpaceMaps;
 using DmEra.PersistentData.Transactions;
 using DmEra.Tests.PersistentData.Blocks;
 

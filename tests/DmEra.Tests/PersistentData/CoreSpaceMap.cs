@@ -1,11 +1,11 @@
 using DmEra.PersistentData.Blocks;
+using DmEra.PersistentData.SpaceMaps;
 using DmEra.PersistentData.Transactions;
 
-namespace DmEra.PersistentData.SpaceMaps;
+namespace DmEra.Tests.PersistentData;
 
-/// <summary>Reference counts in memory only: for metadata that is built
-/// anew, and for tests. A freed block is free at once, as nothing is committed.</summary>
-public sealed class CoreSpaceMap : ISpaceMap
+/// <summary>Reference counts in memory only. A freed block is free at once, as nothing is committed.</summary>
+internal sealed class CoreSpaceMap : ISpaceMap
 {
     private readonly uint[] _counts;
     private ulong _used;
