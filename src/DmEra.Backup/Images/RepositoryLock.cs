@@ -32,15 +32,19 @@ internal sealed class RepositoryLock : IDisposable
     private readonly IObjectStore _store;
     private readonly string _name;
     private readonly byte[] _document;
+    private readonly TimeProvider _time;
     private readonly ITimer _timer;
-    private readonly Lock _renewing = new();    // guards _isDisposed: a renewal must not bring back what was deleted
+    private readonly Lock _renewing = new();    // guards the fields below: a renewal must not bring back what was deleted
+    private DateTimeOffset _renewed;
     private bool _isDisposed;
 
-    private RepositoryLock(IObjectStore store, string name, byte[] document, TimeProvider time)
+    private RepositoryLock(IObjectStore store, string name, byte[] document, DateTimeOffset written, TimeProvider time)
     {
         _store = store;
         _name = name;
         _document = document;
+        _time = time;
+        _renewed = written;
         _timer = time.CreateTimer(static state => ((RepositoryLock)state!).Renew(), this, Renewal, Renewal);
     }
 
@@ -56,6 +60,7 @@ internal sealed class RepositoryLock : IDisposable
         string name = $"{Prefix}{kind.ToString().ToLowerInvariant()}-{Guid.NewGuid():N}";
         byte[] body = JsonSerializer.SerializeToUtf8Bytes(LockHolder.Me(what, time), BackupJson.Default.LockHolder);
         byte[] document = SealedDocument.Seal(name, body, key: null);
+        DateTimeOffset written = time.GetUtcNow();
         try
         {
             store.Put(name, document);
@@ -68,7 +73,7 @@ internal sealed class RepositoryLock : IDisposable
         try
         {
             ThrowIfBarred(store, kind, name);
-            return new RepositoryLock(store, name, document, time);
+            return new RepositoryLock(store, name, document, written, time);
         }
         catch
         {
@@ -86,10 +91,10 @@ internal sealed class RepositoryLock : IDisposable
     /// <exception cref="RepositoryException">Somebody did.</exception>
     public void ThrowIfLost()
     {
-        if (!_store.List(_name).Any())
+        if (IsStale() || !_store.List(_name).Any())
         {
             throw new RepositoryException(
-                $"{_store.Address}: the lock was taken away, as this program stood still for too long; run it again");
+                $"{_store.Address}: the lock may have been taken away, as this program stood still for too long; run it again");
         }
     }
 
@@ -161,6 +166,12 @@ internal sealed class RepositoryLock : IDisposable
         }
     }
 
+    // By the clock on the wall, which goes on while a machine sleeps; early enough that nobody counts it as silent yet.
+    private bool IsStale()
+    {
+        lock (_renewing) return _time.GetUtcNow() - _renewed > LongestSilence - Renewal;
+    }
+
     private void Renew()
     {
         lock (_renewing)
@@ -168,8 +179,11 @@ internal sealed class RepositoryLock : IDisposable
             if (_isDisposed) return;
             try
             {
-                // One that was taken away stays away: ThrowIfLost must find out.
-                if (_store.List(_name).Any()) _store.Put(_name, _document);
+                // One that was taken away stays away, and so does one that may be at this moment: ThrowIfLost must find out.
+                DateTimeOffset now = _time.GetUtcNow();
+                if (IsStale() || !_store.List(_name).Any()) return;
+                _store.Put(_name, _document);
+                _renewed = now;
             }
             catch (Exception fault) when (fault is RepositoryException or OperationCanceledException)
             {

@@ -123,6 +123,38 @@ public sealed class RepositoryLockTests
     }
 
     [Fact]
+    public void Whoever_stood_still_for_too_long_has_lost_it_though_it_is_still_there()
+    {
+        // Another one may be about to take it away; renewing it now would bring it back behind his back.
+        StoppedTime time = new();
+        using RepositoryLock first = RepositoryLock.Take(_store, LockKind.Append, "test", time);
+        time.Now += TimeSpan.FromMinutes(8);
+        first.ThrowIfLost();
+        time.Now += TimeSpan.FromMinutes(2);
+        int puts = 0;
+        _store.Before = (verb, _) => puts += verb is "put" ? 1 : 0;
+
+        time.Fire!();
+
+        Assert.Throws<RepositoryException>(first.ThrowIfLost);
+        Assert.Equal(0, puts);
+    }
+
+    [Fact]
+    public void A_renewal_keeps_it()
+    {
+        StoppedTime time = new();
+        using RepositoryLock first = RepositoryLock.Take(_store, LockKind.Append, "test", time);
+        for (int minute = 0; minute < 30; minute++)
+        {
+            time.Now += TimeSpan.FromMinutes(1);
+            time.Fire!();
+        }
+
+        first.ThrowIfLost();
+    }
+
+    [Fact]
     public void A_reader_of_a_store_that_cannot_be_written_to_needs_no_lock()
     {
         _store.Before = (verb, _) =>
@@ -132,6 +164,30 @@ public sealed class RepositoryLockTests
 
         Assert.Null(RepositoryLock.TryTake(_store, LockKind.Read, "era verify", TimeProvider.System));
         Assert.Throws<RepositoryException>(() => Take(LockKind.Append));
+    }
+
+    /// <summary>A clock that the test sets; its one timer fires when the test says so.</summary>
+    private sealed class StoppedTime : TimeProvider, ITimer
+    {
+        public DateTimeOffset Now { get; set; } = DateTimeOffset.UnixEpoch;
+
+        public Action? Fire { get; private set; }
+
+        public override DateTimeOffset GetUtcNow() => Now;
+
+        public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
+        {
+            Fire = () => callback(state);
+            return this;
+        }
+
+        public bool Change(TimeSpan dueTime, TimeSpan period) => true;
+
+        public void Dispose()
+        {
+        }
+
+        public ValueTask DisposeAsync() => ValueTask.CompletedTask;
     }
 
     private static LockKind Kind(string name) => Enum.Parse<LockKind>(name);
