@@ -18,7 +18,7 @@ internal sealed class PackCheck(IObjectStore store, RepositoryKey? key)
     private byte[] _plain = [];
 
     /// <summary>Checks a pack.</summary>
-    /// <returns>null when every byte is as it was written.</returns>
+    /// <returns>null when every byte is as it was written, or the pack is there no more.</returns>
     /// <exception cref="RepositoryException">The store failed.</exception>
     public PackFault? Find(StoredObject found)
     {
@@ -37,7 +37,8 @@ internal sealed class PackCheck(IObjectStore store, RepositoryKey? key)
         }
         catch (ObjectMissingException)
         {
-            return new PackFault("it is missing", null);
+            // A backup has removed what an interrupted one left. If an image does need it, that is found with the image.
+            return null;
         }
         catch (ObjectDamagedException fault)
         {

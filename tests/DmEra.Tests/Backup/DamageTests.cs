@@ -111,6 +111,24 @@ public sealed class DamageTests
     }
 
     [Fact]
+    public void What_a_backup_removes_while_it_is_looked_for_is_no_damage()
+    {
+        Dictionary<string, byte[]> content = MakeRepository(null);
+        string leftOver = content.Keys.First(name => name.StartsWith("packs/", StringComparison.Ordinal))
+            .Replace("packs/000001", "packs/000009", StringComparison.Ordinal);
+        content[leftOver] = [1];
+        MemoryStore store = new(content);
+        store.Before = (verb, name) =>
+        {
+            if (verb is "read" && name == leftOver) store.Delete(leftOver);
+        };
+
+        Assert.Empty(Repository.Open(store, null).Verify());
+
+        Assert.DoesNotContain(leftOver, store.Content.Keys);
+    }
+
+    [Fact]
     public void A_prune_does_not_touch_anything_when_what_it_would_keep_is_damaged()
     {
         Dictionary<string, byte[]> content = MakeRepository(null);
