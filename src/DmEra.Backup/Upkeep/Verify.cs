@@ -69,7 +69,8 @@ public sealed class Verify
 
     private void ReadPacks()
     {
-        int threads = Math.Clamp(Environment.ProcessorCount, _repository.Store.Parallelism, MaxThreads);
+        // While one waits for the store, another one computes.
+        int threads = Math.Clamp(2 * Environment.ProcessorCount, _repository.Store.Parallelism, MaxThreads);
         ParallelWork<StoredObject>.Run(_repository.Store.List(PackName.Prefix), threads, NewWorker, _stop);
     }
 
