@@ -35,9 +35,10 @@ public static class SocketActivation
 
     private static Socket Take(int descriptor)
     {
+        SafeSocketHandle handle = new(descriptor, ownsHandle: true);
         try
         {
-            Socket socket = new(new SafeSocketHandle(descriptor, ownsHandle: true));
+            Socket socket = new(handle);
             if (socket is { SocketType: SocketType.Stream, Connected: false, LocalEndPoint: not null }) return socket;
         }
         catch (SocketException)
@@ -45,6 +46,8 @@ public static class SocketActivation
             // Not a socket at all.
         }
 
+        // Left to the collector it would be closed when the number may be another's.
+        handle.Dispose();
         throw new IOException($"descriptor {descriptor}, passed by LISTEN_FDS, is not a listening socket");
     }
 }

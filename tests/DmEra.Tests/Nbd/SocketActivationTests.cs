@@ -1,6 +1,7 @@
 using System.Net.Sockets;
 using DmEra.Devices;
 using DmEra.Nbd;
+using Microsoft.Win32.SafeHandles;
 using static DmEra.Tests.Nbd.RawClient;
 
 namespace DmEra.Tests.Nbd;
@@ -39,14 +40,32 @@ public sealed class SocketActivationTests
         Assert.Empty(SocketActivation.TakeSockets(Passed(process, count), 77, 3));
 
     [Fact]
-    public void What_is_no_listening_socket_is_refused()
+    public void What_is_no_listening_socket_is_refused_and_closed_at_once()
     {
         using TempFolder folder = new();
-        using FileStream file = File.Create(folder["file"]);
-        int descriptor = (int)file.SafeFileHandle.DangerousGetHandle();
+        SafeFileHandle file = File.OpenHandle(folder["file"], FileMode.Create, FileAccess.Write);
+        int descriptor = (int)file.DangerousGetHandle();
+        file.SetHandleAsInvalid();      // it is the taker's from here on
 
         Assert.Throws<IOException>(() => SocketActivation.TakeSockets(Passed("77", "1"), 77, descriptor));
-        Assert.Throws<IOException>(() => SocketActivation.TakeSockets(Passed("77", "many"), 77, descriptor));
+
+        Assert.DoesNotContain(folder["file"], OpenFiles());
+    }
+
+    [Fact]
+    public void A_count_of_sockets_is_a_number() =>
+        Assert.Throws<IOException>(() => SocketActivation.TakeSockets(Passed("77", "many"), 77, 3));
+
+    private static List<string> OpenFiles()
+    {
+        List<string> files = [];
+        foreach (string link in Directory.GetFiles("/proc/self/fd"))
+        {
+            try { files.Add(File.ResolveLinkTarget(link, returnFinalTarget: false)?.FullName ?? ""); }
+            catch (IOException) { /* Another test has closed it meanwhile. */ }
+        }
+
+        return files;
     }
 
     private static Func<string, string?> Passed(string? process, string? count) => name => name switch
