@@ -52,6 +52,25 @@ public sealed class NbdTlsTests : IDisposable
         client.ExpectAlive();
     }
 
+    [Theory]
+    [InlineData(1)]     // TLS 1.0
+    [InlineData(2)]     // TLS 1.1
+    public void A_client_that_was_talked_down_to_an_older_version_is_refused(byte minor)
+    {
+        using TestServer server = Serve(NbdTlsMode.Require);
+        using RawClient client = Greeted(server.EndPoint);
+        client.Negotiate(OptStartTls);
+        byte[] hello = [3, minor, .. new byte[32], 0, 0, 4, 0xC0, 0x14, 0x00, 0x2F, 1, 0];
+        byte[] message = [1, 0, 0, (byte)hello.Length, .. hello];
+
+        client.Send([0x16, 3, minor, 0, (byte)message.Length, .. message]);
+
+        // A fatal alert: protocol version.
+        byte[] alert = client.Receive(7);
+        Assert.Equal([0x15, 2, 70], [alert[0], .. alert[5..]]);
+        client.ExpectClosed();
+    }
+
     [Fact]
     public void Optional_tls_leaves_plain_clients_alone()
     {

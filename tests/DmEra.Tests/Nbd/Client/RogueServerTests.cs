@@ -62,6 +62,22 @@ public sealed class RogueServerTests : IDisposable
         server.Join();
     }
 
+    // Somebody on the way would like the client to go on in plain text.
+    [Theory]
+    [InlineData(RepErrUnsup)]
+    [InlineData(RepErrPolicy)]
+    [InlineData(RepAck)]
+    public void A_client_that_was_told_to_use_tls_believes_nothing_that_comes_without(uint answer)
+    {
+        byte[] plain = [.. Greeting, .. Reply(OptStartTls, answer), .. GoodHandshake[Greeting.Length..]];
+        Background server = Serve(plain);
+
+        Assert.ThrowsAny<IOException>(() => Open("nbds+unix"));
+
+        _listener.Dispose();
+        server.Join();
+    }
+
     public static TheoryData<string, byte[]> Replies => new()
     {
         { "a wrong magic", U64(0x1234567812345678) },
@@ -154,8 +170,8 @@ public sealed class RogueServerTests : IDisposable
         server.Join();
     }
 
-    private NbdBlockDevice Open() => NbdBlockDevice.Open(
-        NbdUri.Parse($"nbd+unix:///?socket={_folder["nbd.sock"]}"), new NbdClientOptions { RetryTime = TimeSpan.FromMilliseconds(100) });
+    private NbdBlockDevice Open(string scheme = "nbd+unix") => NbdBlockDevice.Open(
+        NbdUri.Parse($"{scheme}:///?socket={_folder["nbd.sock"]}"), new NbdClientOptions { RetryTime = TimeSpan.FromMilliseconds(100) });
 
     // Does the same with whoever comes: sends its part of the handshake whatever is asked, and a reply to the first request.
     private Background Serve(byte[] handshake, byte[]? reply = null) => Background.Run(() =>

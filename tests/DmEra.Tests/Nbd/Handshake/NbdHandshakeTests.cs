@@ -195,6 +195,9 @@ public sealed class NbdHandshakeTests : IDisposable
         { "contexts with billions of queries announced", OptListMetaContext, [.. Text("disk"), .. U32(uint.MaxValue)] },
         { "contexts with more than announced", OptListMetaContext, [.. Text("disk"), .. U32(0), 1] },
         { "contexts with a query that ends nowhere", OptListMetaContext, [.. Text("disk"), .. U32(1), .. U32(9), 65] },
+        { "contexts with a query of 5,000 bytes", OptListMetaContext, Queries("disk", $"era:since-{new string('x', 5000)}") },
+        { "contexts with a NUL in a query", OptListMetaContext, Queries("disk", "era:since-a\0b") },
+        { "contexts with a query that is not UTF-8", OptListMetaContext, [.. Text("disk"), .. U32(1), .. U32(2), 0xC3, 0x28] },
         { "contexts before structured replies", OptSetMetaContext, Queries("disk", "base:allocation") },
     };
 
