@@ -22,6 +22,9 @@ internal static class NbdLimits
     /// <summary>Metadata contexts selected at once.</summary>
     public const int Contexts = 16;
 
+    /// <summary>Names of contexts in one option: each may have to be looked up in a file.</summary>
+    public const int ContextQueries = 128;
+
     /// <summary>Extents in one chunk of block status.</summary>
     public const int Extents = 1 << 16;
 

@@ -163,6 +163,8 @@ internal sealed partial class NbdHandshake
         OptionReader reader = new(data);
         if (!reader.TryRead(out string name) || !MetaContexts.TryReadQueries(ref reader, out List<string> queries))
             return Refuse(option, OptionReply.ErrorInvalid, "malformed option data");
+        if (queries.Count > NbdLimits.ContextQueries)
+            return Refuse(option, OptionReply.ErrorTooBig, $"more than {NbdLimits.ContextQueries} queries");
         if (Find(name) is not { } export) return RefuseUnknownExport(option, name);
 
         if (!set)

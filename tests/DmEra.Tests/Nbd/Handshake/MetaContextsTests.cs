@@ -76,6 +76,21 @@ public sealed class MetaContextsTests : IDisposable
             RepErrTooBig, Assert.Single(client.Negotiate(OptSetMetaContext, Queries("disk", names))).Type);
     }
 
+    [Theory]
+    [InlineData(OptListMetaContext)]
+    [InlineData(OptSetMetaContext)]
+    public void More_queries_than_anybody_needs_are_refused(uint option)
+    {
+        using RawClient client = Greeted(_server.EndPoint);
+        client.Negotiate(OptStructuredReply);
+        string[] names = [.. Enumerable.Repeat("x-unknown:thing", 129)];
+
+        Assert.Equal(RepAck, Assert.Single(client.Negotiate(option, Queries("disk", names[..128]))).Type);
+        Assert.Equal(RepErrTooBig, Assert.Single(client.Negotiate(option, Queries("disk", names))).Type);
+        client.Go("disk");
+        client.ExpectAlive();
+    }
+
     [Fact]
     public void Contexts_selected_for_another_export_do_not_count()
     {
