@@ -39,7 +39,7 @@ internal static class RepairCommand
         command.Manual = """
             The new metadata has the era of each block's last write in its era array, and no writesets: what was written since any era is the same list as before. A metadata snapshot is not taken along. What is lost is told line by line, with the origin blocks concerned; of intact pieces nothing is lost.
 
-            Without a superblock, the block size and count are taken from a metadata snapshot if there is one, and all blocks count as written. An era not before the current one can be found in the records of whoever makes the backups; without it, the one behind the latest that is mentioned anywhere is taken.
+            Without a superblock, the block size and count are taken from a metadata snapshot if there is one, and all blocks count as written. An era not before the current one can be found in the records of whoever makes the backups; without it, one is taken that is a million later than the latest mentioned anywhere, which is not before the current one whatever else was lost.
             """;
         command.SetAction(parse => Run(
             parse,

@@ -94,6 +94,7 @@ internal sealed class CountComparison(Inspection inspection, SpaceMapWalk spaceM
         {
             InDoubt = lists,
             Blocks = lists == ChangeLists.None ? null : new BlockRange(0, superblock.NrBlocks),
+            Eras = lists == ChangeLists.None ? null : EraRange.UpTo(superblock.CurrentEra),
         });
     }
 

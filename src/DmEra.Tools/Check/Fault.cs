@@ -32,7 +32,11 @@ public enum ChangeLists
 /// <summary>Eras in a row.</summary>
 /// <param name="First">The first.</param>
 /// <param name="Last">The last.</param>
-public readonly record struct EraRange(uint First, uint Last);
+public readonly record struct EraRange(uint First, uint Last)
+{
+    /// <summary>All eras there were; before the first one there are none.</summary>
+    internal static EraRange? UpTo(uint current) => current == 0 ? null : new EraRange(1, current);
+}
 
 /// <summary>Something wrong with metadata.</summary>
 /// <param name="Level">How bad it is.</param>
@@ -47,6 +51,6 @@ public sealed record Fault(FaultLevel Level, string Place, string Cause, IReadOn
     /// <summary>The origin blocks of which the lists may be wrong; null = none.</summary>
     public BlockRange? Blocks { get; init; }
 
-    /// <summary>The eras whose writes may be missing; null = none, or any.</summary>
+    /// <summary>The eras whose writes may be missing; null = none, or it is not known which.</summary>
     public EraRange? Eras { get; init; }
 }

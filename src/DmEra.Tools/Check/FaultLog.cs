@@ -13,8 +13,8 @@ internal sealed class FaultLog
     /// <summary>The faults that were kept.</summary>
     public IReadOnlyList<Fault> Kept => _kept;
 
-    /// <summary>The lists that some fault, kept or not, puts in doubt.</summary>
-    public ChangeLists InDoubt { get; private set; }
+    /// <summary>True when some fault, kept or not, may put a list in doubt.</summary>
+    public bool HasDoubts { get; private set; }
 
     /// <summary>All faults, kept or not.</summary>
     public int Count => _counts.Sum();
@@ -25,7 +25,7 @@ internal sealed class FaultLog
     public void Add(Fault fault)
     {
         _counts[(int)fault.Level]++;
-        InDoubt |= fault.InDoubt;
+        HasDoubts |= fault.InDoubt != ChangeLists.None;
         if (_kept.Count < MaxKept) _kept.Add(fault);
     }
 

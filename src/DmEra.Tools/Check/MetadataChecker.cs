@@ -34,45 +34,58 @@ public static class MetadataChecker
         inspection.Ledger.Follow(Superblock.Location, Superblock.Location, BlockUse.Superblock, ChangeLists.None);
         ArrayBlockCrew crew = new(metadata, inspection);
         SpaceMapWalk spaceMap = SpaceMapWalk.Run(inspection, superblock);
-        new StateWalk(inspection, crew, superblock, ChangeLists.Live, Superblock.Location).Run();
-        WalkSnapshot(inspection, crew, superblock);
+        Superblock? snapshot = EnterSnapshot(inspection, superblock);
+        StateWalk live = new(inspection, crew, superblock, ChangeLists.Live, Superblock.Location);
+        // What both share is looked at but once: by the one that needs more of it.
+        if (snapshot is null || snapshot.Value.NrBlocks <= superblock.NrBlocks) live.Run();
+        if (snapshot is not null) new StateWalk(inspection, crew, snapshot.Value, ChangeLists.Snapshot, superblock.MetadataSnap).Run();
+        if (snapshot?.NrBlocks > superblock.NrBlocks) live.Run();
         crew.Complete();
         new CountComparison(inspection, spaceMap, superblock).Run();
-        return Report(faults, [.. faults.Kept.Select(fault => WithSharedDoubt(fault, inspection.Ledger))], superblock);
+        uint snapshotBlocks = snapshot?.NrBlocks ?? superblock.NrBlocks;
+        return Report(
+            faults, [.. faults.Kept.Select(fault => Judge(fault, inspection.Ledger, superblock.NrBlocks, snapshotBlocks))], superblock);
     }
 
-    private static void WalkSnapshot(Inspection inspection, ArrayBlockCrew crew, Superblock live)
+    // What hides a part of one state hides it of the other, too, where they share the block or one above it; but a list
+    // of changes has nothing behind the end of the origin.
+    private static Fault Judge(Fault fault, BlockLedger ledger, uint liveBlocks, uint snapshotBlocks)
+    {
+        if (fault.InDoubt == ChangeLists.None) return fault;
+        ChangeLists lists = fault.InDoubt | ledger.ListsThrough(fault.Path);
+        if (fault.Blocks is not BlockRange blocks) return fault with { InDoubt = lists };
+        if (blocks.Begin >= liveBlocks) lists &= ~ChangeLists.Live;
+        if (blocks.Begin >= snapshotBlocks) lists &= ~ChangeLists.Snapshot;
+        if (lists == ChangeLists.None) return fault with { InDoubt = lists, Blocks = null, Eras = null };
+        uint end = lists == ChangeLists.Live ? liveBlocks : lists == ChangeLists.Snapshot ? snapshotBlocks : Math.Max(liveBlocks, snapshotBlocks);
+        return fault with { InDoubt = lists, Blocks = blocks with { End = Math.Min(blocks.End, end) } };
+    }
+
+    /// <summary>Reads the superblock that a metadata snapshot is.</summary>
+    /// <returns>null when there is none, or none that can be used.</returns>
+    private static Superblock? EnterSnapshot(Inspection inspection, Superblock live)
     {
         ulong address = live.MetadataSnap;
-        if (address == 0) return;
-        SnapshotPointer pointer = new(live.NrBlocks);
-        if (!inspection.Enter(pointer, BlockUse.Superblock, address, Superblock.Location, 0, ulong.MaxValue)) return;
+        if (address == 0) return null;
+        SnapshotPointer pointer = new(live.NrBlocks, live.CurrentEra);
+        if (!inspection.Enter(pointer, BlockUse.Superblock, address, Superblock.Location, 0, ulong.MaxValue)) return null;
         ulong[] path = [Superblock.Location, address];
         Superblock? snapshot = SuperblockInspector.Inspect(inspection.Reader, path, ChangeLists.Snapshot, inspection.Faults);
-        if (snapshot is null)
-        {
-            inspection.IsIncomplete = true;
-            return;
-        }
-
-        if (snapshot.Value.CurrentEra > live.CurrentEra)
+        if (snapshot is null) inspection.IsIncomplete = true;
+        if (snapshot?.CurrentEra > live.CurrentEra)
         {
             string cause = $"it is of era {snapshot.Value.CurrentEra}, but the current one is {live.CurrentEra}";
             inspection.Faults.Add(pointer.Hiding(cause, path, 0, ulong.MaxValue));
         }
 
-        new StateWalk(inspection, crew, snapshot.Value, ChangeLists.Snapshot, address).Run();
+        return snapshot;
     }
-
-    // What hides a part of the live state hides it of the snapshot, too, where they share the block or one above it.
-    private static Fault WithSharedDoubt(Fault fault, BlockLedger ledger) =>
-        fault.InDoubt == ChangeLists.None ? fault : fault with { InDoubt = fault.InDoubt | ledger.ListsThrough(fault.Path) };
 
     private static CheckReport Report(FaultLog log, IReadOnlyList<Fault> faults, Superblock? superblock)
     {
-        ChangeLists inDoubt = faults.Aggregate(log.InDoubt, static (lists, fault) => lists | fault.InDoubt);
+        ChangeLists inDoubt = faults.Aggregate(ChangeLists.None, static (lists, fault) => lists | fault.InDoubt);
         // Of the faults that were not kept, nobody knows what the two states share.
-        if (log.Kept.Count < log.Count && inDoubt != ChangeLists.None) inDoubt |= ChangeLists.Live | ChangeLists.Snapshot;
+        if (log.Kept.Count < log.Count && log.HasDoubts) inDoubt = ChangeLists.Live | ChangeLists.Snapshot;
         return new CheckReport(
             faults,
             log.CountOf(FaultLevel.Damage),

@@ -31,11 +31,17 @@ internal sealed record OverflowTree() : WalkedTree("space map", ChangeLists.None
 
 /// <summary>The superblock's pointer at the metadata snapshot: no tree, but as much can be behind it.</summary>
 /// <param name="NrBlocks">Origin blocks.</param>
-internal sealed record SnapshotPointer(uint NrBlocks)
+/// <param name="CurrentEra">No era is later.</param>
+internal sealed record SnapshotPointer(uint NrBlocks, uint CurrentEra)
     : WalkedTree("metadata snapshot", ChangeLists.Snapshot, BlockUse.Superblock)
 {
     public override Fault Hiding(string cause, IReadOnlyList<ulong> path, ulong firstKey, ulong endKey) =>
-        new(FaultLevel.Damage, Place, cause, path) { InDoubt = List, Blocks = new BlockRange(0, NrBlocks) };
+        new(FaultLevel.Damage, Place, cause, path)
+        {
+            InDoubt = List,
+            Blocks = new BlockRange(0, NrBlocks),
+            Eras = EraRange.UpTo(CurrentEra),
+        };
 }
 
 /// <summary>The tree of archived writesets: its keys are eras.</summary>
@@ -85,12 +91,8 @@ internal abstract record WalkedArray(string Place, ChangeLists List, BlockUse No
     /// <summary>The eras that it tells of.</summary>
     protected abstract EraRange? KnownEras { get; }
 
-    public override Fault Hiding(string cause, IReadOnlyList<ulong> path, ulong firstKey, ulong endKey)
-    {
-        ulong begin = firstKey >= BlockCount ? NrBlocks : firstKey * OriginBlocksPerBlock;
-        ulong end = endKey >= BlockCount ? NrBlocks : endKey * OriginBlocksPerBlock;
-        return Doubting(cause, path, new BlockRange((uint)begin, (uint)end));
-    }
+    public override Fault Hiding(string cause, IReadOnlyList<ulong> path, ulong firstKey, ulong endKey) =>
+        Doubting(cause, path, new BlockRange(FirstOriginBlockOf(firstKey), FirstOriginBlockOf(endKey)));
 
     /// <summary>Values that one of its blocks must have: none behind the last block it needs.</summary>
     public int ValuesIn(ulong index)
@@ -102,9 +104,10 @@ internal abstract record WalkedArray(string Place, ChangeLists List, BlockUse No
 
     /// <summary>A fault that puts in doubt what the array says of some origin blocks.</summary>
     public Fault Doubting(string cause, IReadOnlyList<ulong> path, BlockRange blocks) =>
-        blocks.Count == 0
-            ? Harmless(FaultLevel.Damage, cause, path)
-            : new(FaultLevel.Damage, Place, cause, path) { InDoubt = List, Blocks = blocks, Eras = KnownEras };
+        new(FaultLevel.Damage, Place, cause, path) { InDoubt = List, Blocks = blocks, Eras = KnownEras };
+
+    private uint FirstOriginBlockOf(ulong index) =>
+        (uint)Math.Min(Math.Min(index, uint.MaxValue) * OriginBlocksPerBlock, uint.MaxValue);
 }
 
 /// <summary>An era array.</summary>
@@ -117,7 +120,7 @@ internal sealed record WalkedEraArray(string Prefix, ChangeLists List, uint NrBl
 
     public override uint OriginBlocksPerValue => 1;
 
-    protected override EraRange? KnownEras => null;
+    protected override EraRange? KnownEras => EraRange.UpTo(LatestEra);
 }
 
 /// <summary>The bitset of a writeset.</summary>

@@ -16,6 +16,10 @@ internal sealed class Salvage
     /// <summary>Origin blocks that are best read at a time: whole blocks of bitsets and of the era array.</summary>
     public const int WindowBlocks = 8 * 509 * 64;
 
+    // What mentioned the latest eras may be lost like the superblock, and an era without writes is soon mentioned nowhere.
+    // Too late an era does no harm; one too early would have lists of changes from the eras left out be empty.
+    private const ulong ErasUnmentioned = 1_000_000;
+
     private readonly LossLog _losses = new();
     private readonly List<BlockRange> _lostInWindow = [];
     private readonly WindowReader? _window;     // null when all of the history is lost
@@ -32,12 +36,13 @@ internal sealed class Salvage
         Geometry = new EraGeometry(superblock.DataBlockSize, superblock.NrBlocks, superblock.CurrentEra);
         CommittedState state = CommittedState.Read(reader, superblock, _losses.Add);
         if (IsWhole) _window = new WindowReader(reader, state, Lose);
-        foreach (IGrouping<uint, WritesetRef> era in state.Writesets.GroupBy(writeset => writeset.Era))
+        HashSet<uint> eras = [];
+        foreach (uint era in state.Writesets.Select(writeset => writeset.Era))
         {
             // Their marks count, but such writesets cannot be kept as they are.
-            string place = $"writeset of era {era.Key}";
-            if (era.Key > Geometry.CurrentEra) _losses.Add(place, Later(era.Key), [Superblock.Location], default);
-            if (era.Skip(1).Any()) _losses.Add(place, "archived, and open at the same time", [Superblock.Location], default);
+            string place = $"writeset of era {era}";
+            if (era > Geometry.CurrentEra) _losses.Add(place, Later(era), [Superblock.Location], default);
+            if (!eras.Add(era)) _losses.Add(place, "archived, and open at the same time", [Superblock.Location], default);
         }
     }
 
@@ -85,7 +90,7 @@ internal sealed class Salvage
         _lostInWindow.Clear();
         _window.ReadEras(first, eras);
         if (BlockBits.AnyAbove(eras, Geometry.CurrentEra)) LowerToCurrent(first, eras);
-        _blocksAssumedWritten += CountOfUnion(_lostInWindow);
+        if (_lostInWindow.Count > 0) _blocksAssumedWritten += CountOfUnion(_lostInWindow);
     }
 
     private static void RequireAgreement(Superblock superblock, GeometryHint hint)
@@ -123,8 +128,7 @@ internal sealed class Salvage
                 $"{cause}, and no metadata snapshot was found: give 'era repair' --block-size, --nr-blocks and --current-era");
         }
 
-        // The era that was open is mentioned in the superblock alone.
-        uint foundEra = hint.CurrentEra ?? (uint)Math.Min(search.LatestEra + 1UL, uint.MaxValue);
+        uint foundEra = hint.CurrentEra ?? (uint)Math.Min(search.LatestEra + ErasUnmentioned, uint.MaxValue);
         return new EraGeometry(foundSize.Value, foundBlocks.Value, foundEra);
     }
 

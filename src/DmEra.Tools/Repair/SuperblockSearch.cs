@@ -22,8 +22,7 @@ internal sealed class SuperblockSearch
     /// <summary>The copy of the latest era; null when there is none.</summary>
     public Superblock? Latest { get; private set; }
 
-    /// <summary>The latest era that is mentioned. The current one can be later by one: it is written down nowhere else
-    /// while it is open.</summary>
+    /// <summary>The latest era that is mentioned. The current one can be later.</summary>
     public uint LatestEra { get; private set; }
 
     /// <summary>Searches.</summary>

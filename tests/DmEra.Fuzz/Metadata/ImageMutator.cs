@@ -96,7 +96,8 @@ internal sealed class ImageMutator(Random random, FuzzImage image)
         Span<byte> block = _mutated.Change(address);
         if (random.Next(3) == 0)
         {
-            Redirect(address, block, type);
+            // What is not changed must not be sealed anew either: after a swap, that alone would be a forgery.
+            if (!TryRedirect(address, block, type)) return;
         }
         else
         {
@@ -128,14 +129,15 @@ internal sealed class ImageMutator(Random random, FuzzImage image)
     }
 
     /// <summary>Makes a pointer lead elsewhere, perhaps back.</summary>
-    private void Redirect(ulong address, ReadOnlySpan<byte> block, BlockValidator type)
+    private bool TryRedirect(ulong address, ReadOnlySpan<byte> block, BlockValidator type)
     {
         List<int> pointers = [.. Pointers(block, type)];
-        if (pointers.Count == 0) return;
+        if (pointers.Count == 0) return false;
         ulong target = random.Next(4) == 0 ? address : AnyBlock();
-        if (target == 0) return;    // no pointer, but the value that says that there is none
+        if (target == 0) return false;      // no pointer, but the value that says that there is none
         _isRedirected = true;
         Put64(address, pointers[random.Next(pointers.Count)], target);
+        return true;
     }
 
     private static IEnumerable<int> Pointers(ReadOnlySpan<byte> block, BlockValidator type)
@@ -153,7 +155,7 @@ internal sealed class ImageMutator(Random random, FuzzImage image)
         // A writeset has its root behind the number of its bits.
         long first = Unsafe.SizeOf<NodeHeader>() + ((uint)header.MaxEntries * (long)sizeof(ulong)) + size - sizeof(ulong);
         long end = Math.Min(first + ((uint)header.NrEntries * size), BlockSize - sizeof(ulong) + 1);
-        return Enumerable.Range(0, BlockSize / sizeof(ulong)).Select(i => (int)(first + (i * size))).TakeWhile(offset => offset < end);
+        return Enumerable.Range(0, BlockSize / sizeof(ulong)).Select(i => first + (i * size)).TakeWhile(offset => offset < end).Select(offset => (int)offset);
     }
 
     private void Put32(ulong address, int offset, uint value)

@@ -55,6 +55,7 @@ internal sealed class XmlMutator(Random random)
 
     private void MoveLine(List<byte> text, int at)
     {
+        if (text.Count == 0) return;
         int begin = text.LastIndexOf((byte)'\n', Math.Max(at - 1, 0)) + 1;
         int end = text.IndexOf((byte)'\n', Math.Min(begin, text.Count)) + 1;
         if (begin >= end) return;

@@ -138,12 +138,24 @@ public sealed class MetadataRepairerTests
     {
         RepairReport report = Repair(Golden().Flip(0, 999).Image, out byte[] repaired);
 
-        // The open era is the one behind the latest that is mentioned.
-        Assert.Equal(new EraGeometry(128, 2048, 6), report.Geometry);
+        Assert.Equal(new EraGeometry(128, 2048, 1_000_005), report.Geometry);
         Loss loss = Assert.Single(report.Losses);
         Assert.Equal(("superblock", "bad checksum in superblock"), (loss.Place, loss.Cause));
         Assert.Equal(2048u, report.BlocksAssumedWritten);
-        Assert.All(Eras(repaired), era => Assert.Equal(6u, era));
+        Assert.All(Eras(repaired), era => Assert.Equal(1_000_005u, era));
+    }
+
+    [Fact]
+    public void Eras_that_are_mentioned_nowhere_any_more_are_not_forgotten()
+    {
+        ImageEditor image = Golden();
+        image.Block(0).Clear();
+        foreach (ulong block in Enumerable.Range(1, image.BlockCount - 1).Select(block => (ulong)block).Where(block => block != Snapshot))
+            image.Block(block).Clear();
+
+        Repair(image.Image, out byte[] repaired);
+
+        Assert.All(Eras(repaired), era => Assert.True(era >= 5));
     }
 
     [Fact]
@@ -168,7 +180,7 @@ public sealed class MetadataRepairerTests
     {
         RepairReport report = Repair(Golden().Set32(0, 172, sectors).Image, out byte[] repaired);
 
-        Assert.Equal(new EraGeometry(128, 2048, 6), report.Geometry);
+        Assert.Equal(new EraGeometry(128, 2048, 1_000_005), report.Geometry);
         Assert.Equal($"superblock has a data block size of {sectors} sectors", Assert.Single(report.Losses).Cause);
         using MemoryBlockDevice metadata = new(repaired);
         Assert.Empty(MetadataChecker.Check(metadata).Faults);

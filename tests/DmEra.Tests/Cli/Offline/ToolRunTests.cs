@@ -1,0 +1,88 @@
+using DmEra.Tests.Golden;
+
+namespace DmEra.Tests.Cli.Offline;
+
+/// <summary>What every tool has around it, seen from outside: the programs are processes of their own.</summary>
+public sealed class ToolRunTests : IDisposable
+{
+    private static readonly string Era = Path.Combine(AppContext.BaseDirectory, "era");
+
+    private readonly TempFolder _folder = new();
+
+    public void Dispose() => _folder.Dispose();
+
+    [Theory]
+    [InlineData("INT", "check", "meta")]
+    [InlineData("INT", "dump", "-o", "new", "meta")]
+    [InlineData("INT", "dump", "--repair", "-o", "new", "meta")]
+    [InlineData("TERM", "dump", "--logical", "-o", "new", "meta")]
+    [InlineData("INT", "invalidate", "--written-since", "1", "-o", "new", "meta")]
+    [InlineData("INT", "repair", "-i", "meta", "-o", "new")]
+    [InlineData("HUP", "repair", "-i", "meta", "-o", "new")]
+    public void A_tool_that_is_interrupted_while_it_reads_leaves_nothing_half_done(string signal, params string[] command)
+    {
+        byte[] image = GoldenImage.Load("undigested").Metadata;
+        File.WriteAllBytes(_folder["meta"], image);
+
+        // In its third read of the metadata comes the signal, and some time to act on it.
+        ProgramResult result = Run(
+            "cd \"$1\"; shift; strace -f -qq -o /dev/null -P \"$PWD/meta\" -e trace=pread64 -e inject=pread64:when=3:signal=$1:delay_exit=200000 \"${@:2}\"",
+            [signal, Era, .. command]);
+
+        Assert.Equal((1, "", "era: interrupted\n"), (result.ExitCode, result.Output, result.Error));
+        Assert.Equal(["meta"], Directory.GetFiles(_folder.Path).Select(Path.GetFileName));
+        Assert.Equal(image, File.ReadAllBytes(_folder["meta"]));
+    }
+
+    [Theory]
+    [InlineData("TERM")]
+    [InlineData("HUP")]
+    public void A_tool_that_is_interrupted_waits_for_nobody_and_leaves_nothing_half_done(string signal)
+    {
+        string script = """
+            cd "$1" || exit
+            mkfifo xml
+            "$2" restore -i xml -o new 2>error &
+            exec 3>xml
+            echo '<superblock uuid="" block_size="128" nr_blocks="130" current_era="7">' >&3
+            printf '%300s' >&3
+            until [ -s new ]; do :; done
+            kill -$3 $!
+            wait $!
+            echo $?; cat error; ls
+            """;
+
+        ProgramResult result = Run(script, Era, signal);
+
+        Assert.Equal("1\nera: interrupted\nerror\nxml\n", result.Output);
+    }
+
+    [Fact]
+    public void A_bar_is_drawn_on_a_terminal_only_and_wiped_away()
+    {
+        // Both wait for their input until the bar is there; what has no terminal was started first.
+        string script = """
+            cd "$1" || exit
+            mkfifo without with
+            "$2" restore -i without -o new1 2>error &
+            exec 3>without
+            script -qfec "'$2' restore -i with -o new2" terminal >/dev/null </dev/null &
+            exec 4>with
+            until grep -q % terminal; do :; done
+            for fifo in 3 4; do echo '<superblock block_size="128" nr_blocks="0" current_era="7"/>' >&$fifo; done
+            exec 3>&- 4>&-
+            wait
+            tail -n +2 terminal
+            """;
+
+        ProgramResult result = Run(script, Era);
+
+        Assert.Matches(@"^[^%]*(\r\[ {40}\]   0 %\e\[K)+\r\e\[K[^%]*$", result.Output);
+        Assert.Empty(File.ReadAllText(_folder["error"]));
+        Assert.Empty(result.Error);
+        Assert.True(File.Exists(_folder["new1"]) && File.Exists(_folder["new2"]));
+    }
+
+    private ProgramResult Run(string script, params string[] arguments) =>
+        Oracle.Run("bash", ["-c", script, "bash", _folder.Path, .. arguments]);
+}
