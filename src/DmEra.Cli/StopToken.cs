@@ -10,8 +10,7 @@ internal sealed class StopToken : IDisposable
     private readonly PosixSignalRegistration[] _registrations;
 
     public StopToken() =>
-        _registrations = [.. new[] { PosixSignal.SIGINT, PosixSignal.SIGTERM, PosixSignal.SIGHUP }
-            .Select(signal => PosixSignalRegistration.Create(signal, Stop))];
+        _registrations = [Register(PosixSignal.SIGINT), Register(PosixSignal.SIGTERM), Register(PosixSignal.SIGHUP)];
 
     /// <summary>Cancelled by the first signal.</summary>
     public CancellationToken Token => _source.Token;
@@ -22,6 +21,8 @@ internal sealed class StopToken : IDisposable
         foreach (PosixSignalRegistration registration in _registrations) registration.Dispose();
         _source.Dispose();
     }
+
+    private PosixSignalRegistration Register(PosixSignal signal) => PosixSignalRegistration.Create(signal, Stop);
 
     private void Stop(PosixSignalContext context)
     {

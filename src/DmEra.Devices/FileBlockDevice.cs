@@ -140,6 +140,9 @@ public sealed class FileBlockDevice : IBlockDevice
     }
 
     /// <inheritdoc/>
+    public void BeginFlush(long offset, long length) => LinuxFile.BeginFlush(_file, offset, length);
+
+    /// <inheritdoc/>
     public void Trim(long offset, long length)
     {
         try

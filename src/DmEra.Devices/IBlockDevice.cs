@@ -26,6 +26,12 @@ public interface IBlockDevice : IDisposable
     /// <exception cref="DeviceException">The device failed: what was written since the last flush may be lost.</exception>
     void Flush();
 
+    /// <summary>Says that a range will not be written again soon, so that the device can begin with what <see cref="Flush"/>
+    /// will have to wait for. A hint: it may do nothing.</summary>
+    void BeginFlush(long offset, long length)
+    {
+    }
+
     /// <summary>Says that the content of a range is no longer needed; what is read from it afterwards is undefined.</summary>
     /// <exception cref="DeviceException">The device failed.</exception>
     void Trim(long offset, long length);

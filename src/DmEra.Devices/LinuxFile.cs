@@ -25,6 +25,7 @@ internal static partial class LinuxFile
     private const int AllocatePunchHole = 2;
     private const int AllocateZeroRange = 0x10;
     private const int NoWait = 8;               // RWF_NOWAIT
+    private const uint SyncRangeWrite = 2;
     private const int AdviseRandom = 1;
     private const int AdviseWillNeed = 3;
     private const int AdviseDontNeed = 4;
@@ -90,6 +91,10 @@ internal static partial class LinuxFile
     {
         while (fdatasync(file) < 0) ThrowUnlessInterrupted("fdatasync");
     }
+
+    /// <summary>Starts writing to the disk. A fault comes out when the file is flushed.</summary>
+    public static void BeginFlush(SafeFileHandle file, long offset, long length) =>
+        _ = sync_file_range(file, offset, length, SyncRangeWrite);
 
     public static void PunchHole(SafeFileHandle file, long offset, long length) =>
         Allocate(file, AllocatePunchHole | AllocateKeepSize, offset, length);
@@ -213,6 +218,9 @@ internal static partial class LinuxFile
 
     [LibraryImport("libc", SetLastError = true)]
     private static partial int fdatasync(SafeFileHandle file);
+
+    [LibraryImport("libc")]
+    private static partial int sync_file_range(SafeFileHandle file, long offset, long length, uint flags);
 
     [LibraryImport("libc", SetLastError = true)]
     private static partial int fallocate(SafeFileHandle file, int mode, long offset, long length);
