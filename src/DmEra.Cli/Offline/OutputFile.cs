@@ -32,8 +32,9 @@ internal sealed class OutputFile : IDisposable
         if (path is null or "-") return new OutputFile(parse.OutputStream());
         if (!Path.Exists(path)) return new OutputFile(path);
         string target = File.ResolveLinkTarget(path, returnFinalTarget: true)?.FullName ?? path;
-        // A pipe or a device is written to as it is.
-        return FileKind.IsRegular(target) ? new OutputFile(target) : new OutputFile(File.OpenWrite(target));
+        if (FileKind.IsRegular(target)) return new OutputFile(target);
+        // A pipe or a device is written to as it is, and not locked against others: /dev/null is everybody's.
+        return new OutputFile(new FileStream(target, FileMode.Open, FileAccess.Write, FileShare.ReadWrite, bufferSize: 0));
     }
 
     /// <summary>The output is whole: makes it appear.</summary>

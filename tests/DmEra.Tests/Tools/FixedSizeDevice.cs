@@ -2,7 +2,7 @@ using DmEra.Devices;
 
 namespace DmEra.Tests.Tools;
 
-/// <summary>A device in memory that cannot be extended, as a disk cannot; counts flushes and can be told to fail.</summary>
+/// <summary>A device in memory that cannot be extended, as a disk cannot; can be told to fail.</summary>
 internal sealed class FixedSizeDevice(byte[] content) : IBlockDevice
 {
     private readonly MemoryBlockDevice _memory = new(content);
@@ -15,6 +15,9 @@ internal sealed class FixedSizeDevice(byte[] content) : IBlockDevice
     /// <summary>Writes that still succeed.</summary>
     public int WritesLeft { get; set; } = int.MaxValue;
 
+    /// <summary>Bytes that the first write to fail still gets done.</summary>
+    public int TornBytes { get; set; }
+
     public long Length => _memory.Length;
 
     public byte[] ToArray() => _memory.ToArray();
@@ -23,8 +26,14 @@ internal sealed class FixedSizeDevice(byte[] content) : IBlockDevice
 
     public void Write(long offset, ReadOnlySpan<byte> data)
     {
-        if (WritesLeft-- <= 0) throw new DeviceException("test device", Errno.EIO);
-        _memory.Write(offset, data);
+        if (WritesLeft-- > 0)
+        {
+            _memory.Write(offset, data);
+            return;
+        }
+
+        if (WritesLeft == -1) _memory.Write(offset, data[..TornBytes]);
+        throw new DeviceException("test device", Errno.EIO);
     }
 
     public void Flush()

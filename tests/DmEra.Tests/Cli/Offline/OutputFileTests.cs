@@ -53,8 +53,9 @@ public sealed class OutputFileTests : IDisposable
     }
 
     [Fact]
-    public void A_device_is_written_to_as_it_is()
+    public void A_device_is_written_to_as_it_is_by_several_at_once()
     {
+        using OutputFile another = OutputFile.Open(Nothing, "/dev/null");
         using (OutputFile output = OutputFile.Open(Nothing, "/dev/null"))
         {
             output.Stream.Write("text"u8);

@@ -4,6 +4,7 @@ using DmEra.PersistentData.Blocks;
 using DmEra.Target.History;
 using DmEra.Target.Metadata;
 using DmEra.Tools;
+using DmEra.Tools.Check;
 using DmEra.Tools.Writing;
 
 namespace DmEra.Tests.Tools.Writing;
@@ -93,6 +94,26 @@ public sealed class MetadataBuilderTests
         if (writes == 0) Assert.Equal(old, metadata.ToArray());
         else if (metadata.WritesLeft < 0) Assert.Throws<MetadataCorruptException>(() => EraHistory.Open(metadata));
         else Assert.Equal(20_000u, EraHistory.Open(metadata).NrBlocks);
+    }
+
+    [Theory]
+    [InlineData(4)]
+    [InlineData(200)]
+    [InlineData(512)]
+    [InlineData(4095)]
+    public void A_superblock_torn_in_the_last_write_is_whole_or_plainly_no_metadata(int bytes)
+    {
+        using FixedSizeDevice metadata = new(1 << 20);
+        metadata.WritesLeft = 1_000_000;
+        BuildOn(metadata, 10_000, 2);
+        metadata.WritesLeft = 1_000_000 - metadata.WritesLeft - 1;
+        metadata.TornBytes = bytes;
+
+        Assert.Throws<DeviceException>(() => BuildOn(metadata, 10_000, 2));
+
+        // All it says is in the first 224 bytes; the others were zeroed at the beginning.
+        if (bytes < 224) Assert.Throws<MetadataCorruptException>(() => EraHistory.Open(metadata));
+        else Assert.Empty(MetadataChecker.Check(metadata).Faults);
     }
 
     /// <summary>Builds metadata with random content; returns the era of each block's last write.</summary>
