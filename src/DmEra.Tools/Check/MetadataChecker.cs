@@ -53,7 +53,7 @@ public static class MetadataChecker
     {
         if (fault.InDoubt == ChangeLists.None) return fault;
         ChangeLists lists = fault.InDoubt | ledger.ListsThrough(fault.Path);
-        if (fault.Blocks is not BlockRange blocks) return fault with { InDoubt = lists };
+        if (fault.Blocks is not { Count: > 0 } blocks) return fault with { InDoubt = lists };
         if (blocks.Begin >= liveBlocks) lists &= ~ChangeLists.Live;
         if (blocks.Begin >= snapshotBlocks) lists &= ~ChangeLists.Snapshot;
         if (lists == ChangeLists.None) return fault with { InDoubt = lists, Blocks = null, Eras = null };

@@ -108,6 +108,17 @@ public sealed class StateWalkTests
     }
 
     [Fact]
+    public void A_lost_writeset_tree_is_doubtful_even_without_blocks()
+    {
+        ImageEditor image = new(GoldenImage.Load("formatted").Metadata);
+
+        CheckReport report = Examine(image.Flip(image.Get64(0, 200), 4096));
+
+        Assert.Equal("writeset tree", Assert.Single(report.Faults).Place);
+        Assert.False(report.IsTrustworthy);
+    }
+
+    [Fact]
     public void A_missing_array_block_is_located()
     {
         ImageEditor image = KernelSnapshot();
