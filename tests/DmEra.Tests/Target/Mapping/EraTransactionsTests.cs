@@ -41,6 +41,21 @@ public class EraTransactionsTests
     }
 
     [Fact]
+    public void Digestion_ends_where_the_device_does()
+    {
+        const uint Blocks = (2 * 32576) + 1000;     // the last array block of the writeset is not full
+        TestTransactions eras = Resumed(Blocks, metadataBlocks: 1000);
+        eras.Mark(5, 32_575, 32_576, Blocks - 1);
+        eras.Eras.RollOver();
+        eras.DigestAll();
+
+        EraAudit audit = eras.Audit();
+        Assert.Empty(audit.Writesets);
+        IEnumerable<int> written = Enumerable.Range(0, (int)Blocks).Where(block => audit.EraArray[block] != 0);
+        Assert.Equal([5, 32_575, 32_576, (int)Blocks - 1], written);
+    }
+
+    [Fact]
     public void Digestion_commits_in_steps_and_gives_its_blocks_back()
     {
         const uint Blocks = 70 * 32576;     // 70 steps a writeset
