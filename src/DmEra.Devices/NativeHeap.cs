@@ -15,8 +15,9 @@ public static partial class NativeHeap
     {
         try
         {
-            SetOption(TrimThreshold, bytes);
-            SetOption(MmapThreshold, bytes);
+            // A refusal costs time only.
+            _ = SetOption(TrimThreshold, bytes);
+            _ = SetOption(MmapThreshold, bytes);
         }
         catch (EntryPointNotFoundException)
         {

@@ -22,7 +22,7 @@ internal sealed class DeviceLabels(EraTarget target, Action<string> log) : IEraL
         catch (Exception fault) when (fault is IOException or UnauthorizedAccessException)
         {
             // Once: clients may ask as often as they like.
-            if (Interlocked.Exchange(ref _lastFault, fault.Message) != fault.Message) log(fault.Message);
+            if (!string.Equals(Interlocked.Exchange(ref _lastFault, fault.Message), fault.Message, StringComparison.Ordinal)) log(fault.Message);
             return [];
         }
     }
