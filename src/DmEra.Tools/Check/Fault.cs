@@ -53,4 +53,7 @@ public sealed record Fault(FaultLevel Level, string Place, string Cause, IReadOn
 
     /// <summary>The eras whose writes may be missing; null = none, or it is not known which.</summary>
     public EraRange? Eras { get; init; }
+
+    /// <summary>True when nothing depends on blocks behind the end of the origin; writesets may be longer.</summary>
+    internal bool EndsWithOrigin { get; init; }
 }

@@ -54,11 +54,11 @@ public static class MetadataChecker
         if (fault.InDoubt == ChangeLists.None) return fault;
         ChangeLists lists = fault.InDoubt | ledger.ListsThrough(fault.Path);
         if (fault.Blocks is not { Count: > 0 } blocks) return fault with { InDoubt = lists };
-        if (blocks.Begin >= liveBlocks) lists &= ~ChangeLists.Live;
-        if (blocks.Begin >= snapshotBlocks) lists &= ~ChangeLists.Snapshot;
+        if (fault.EndsWithOrigin && blocks.Begin >= liveBlocks) lists &= ~ChangeLists.Live;
+        if (fault.EndsWithOrigin && blocks.Begin >= snapshotBlocks) lists &= ~ChangeLists.Snapshot;
         if (lists == ChangeLists.None) return fault with { InDoubt = lists, Blocks = null, Eras = null };
         uint end = lists == ChangeLists.Live ? liveBlocks : lists == ChangeLists.Snapshot ? snapshotBlocks : Math.Max(liveBlocks, snapshotBlocks);
-        return fault with { InDoubt = lists, Blocks = blocks with { End = Math.Min(blocks.End, end) } };
+        return fault with { InDoubt = lists, Blocks = blocks with { End = Math.Max(Math.Min(blocks.End, end), blocks.Begin) } };
     }
 
     /// <summary>Reads the superblock that a metadata snapshot is.</summary>

@@ -104,7 +104,13 @@ internal abstract record WalkedArray(string Place, ChangeLists List, BlockUse No
 
     /// <summary>A fault that puts in doubt what the array says of some origin blocks.</summary>
     public Fault Doubting(string cause, IReadOnlyList<ulong> path, BlockRange blocks) =>
-        new(FaultLevel.Damage, Place, cause, path) { InDoubt = List, Blocks = blocks, Eras = KnownEras };
+        new(FaultLevel.Damage, Place, cause, path)
+        {
+            InDoubt = List,
+            Blocks = blocks,
+            Eras = KnownEras,
+            EndsWithOrigin = this is WalkedEraArray,
+        };
 
     private uint FirstOriginBlockOf(ulong index) =>
         (uint)Math.Min(Math.Min(index, uint.MaxValue) * OriginBlocksPerBlock, uint.MaxValue);

@@ -108,6 +108,15 @@ public sealed class StateWalkTests
     }
 
     [Fact]
+    public void Damage_of_a_writeset_that_is_longer_than_the_origin_is_doubtful()
+    {
+        ImageEditor image = new(GoldenImage.Load("undigested").Metadata);
+        ulong block = image.Get64(image.Get64(0, 192), Values8 + 8);
+
+        Assert.False(Examine(image.Set32(0, 180, 1018).Flip(block, 20_000)).IsTrustworthy);
+    }
+
+    [Fact]
     public void A_lost_writeset_tree_is_doubtful_even_without_blocks()
     {
         ImageEditor image = new(GoldenImage.Load("formatted").Metadata);
