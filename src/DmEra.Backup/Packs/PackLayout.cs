@@ -105,7 +105,7 @@ internal struct RecordRow
 internal static class PackLimits
 {
     /// <summary>A pack is closed when its records are this long.</summary>
-    public const int TargetLength = 8 << 20;
+    public const int TargetLength = 4 << 20;
 
     /// <summary>Records in a pack.</summary>
     public const int Records = 4096;

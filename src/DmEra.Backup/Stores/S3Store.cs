@@ -56,7 +56,7 @@ internal sealed class S3Store : IObjectStore
     public string Address { get; }
 
     /// <inheritdoc/>
-    public int Parallelism => 4;
+    public int Parallelism => 3;
 
     /// <inheritdoc/>
     public void Put(string name, ReadOnlyMemory<byte> content) => Persist($"write {name}", content, bytes =>
@@ -156,6 +156,7 @@ internal sealed class S3Store : IObjectStore
 
         // Names of buckets as parts of host names are what Amazon wants and others seldom have.
         configuration.ForcePathStyle = configuration.ServiceURL is not null;
+        configuration.EndpointProvider = new OneEndpoint(configuration.EndpointProvider);
         return configuration;
     }
 

@@ -1,0 +1,15 @@
+using Amazon.Runtime.Endpoints;
+
+namespace DmEra.Backup.Stores;
+
+/// <summary>Where the requests of a client go that uses a single bucket: worked out once.</summary>
+/// <remarks>The library would do it for every request, although neither key nor operation matters; and the method that does it
+/// is so large that compiling it for speed takes 17 MiB of memory.</remarks>
+/// <param name="provider">Works it out.</param>
+internal sealed class OneEndpoint(IEndpointProvider provider) : IEndpointProvider
+{
+    private volatile Endpoint? _endpoint;
+
+    /// <inheritdoc/>
+    public Endpoint ResolveEndpoint(EndpointParameters parameters) => _endpoint ??= provider.ResolveEndpoint(parameters);
+}
