@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Backups beside what others take for the same disk. Prints medians and ratios as a Markdown table.
 #
-#   bench/backup.sh full [ROUNDS]           the first image: era, qemu-img convert -c, restic; then era verify
+#   bench/backup.sh full [ROUNDS]           the first image: era, qemu-img convert -c, restic
+#   bench/backup.sh verify [ROUNDS]         a repository that is not in the page cache: era, cat reading its files, restic
 #   bench/backup.sh incremental [ROUNDS]    scattered changes: era, fio reading just those blocks, restic
 #
 #   SIZE      of the disk, 16G; it is sparse
@@ -13,7 +14,7 @@
 # restic and fio are Debian's; the repositories are folders beside the disk.
 set -euo pipefail
 cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/.."
-part=${1:?full or incremental}
+part=${1:?full, verify or incremental}
 rounds=${2:-3}
 size=${SIZE:-16G}
 content=${CONTENT:-/usr/share}
@@ -25,8 +26,9 @@ trap '[[ -z $served ]] || kill "$served"; wait; rm -rf "$folder"' EXIT
 disk=$folder/disk
 
 serve() {
+    rm -f "$folder/ready"    # that of the one before
     ./era serve "$disk" >"$folder/ready" & served=$!
-    until grep -q ready "$folder/ready"; do sleep 0.1; done
+    until grep -qs ready "$folder/ready"; do sleep 0.1; done
 }
 
 stop() {
@@ -35,13 +37,16 @@ stop() {
     served=
 }
 
+# Out of the page cache.
+forget() { find "$@" -type f -exec dd if={} iflag=nocache count=0 status=none ';'; }
+
 # Seconds and the largest resident set, in MiB.
 timed() { # NAME COMMAND...
     local name=$1
     shift
     sync
     if [[ ${CACHE:-warm} == cold ]]; then
-        dd if="$disk" iflag=nocache count=0 status=none
+        forget "$disk"
     else
         qemu-img map "$disk" >/dev/null
         cp --sparse=always "$disk" /dev/null
@@ -79,7 +84,6 @@ case $part in
             timed qemu-img qemu-img convert -c -f raw -O qcow2 -W -m 16 "$disk" "$folder/qcow2"
             restic init -q --repo "$folder/restic" >/dev/null
             timed restic restic backup -q --repo "$folder/restic" "$disk"
-            timed verify ./era verify "$folder/repository"
         done
         echo "A disk of $size with $data MiB of data ($content), page cache ${CACHE:-warm}, medians of $rounds:"
         echo
@@ -88,7 +92,30 @@ case $part in
         row era "era backup" "$(mebibytes "$folder/repository")"
         row qemu-img "qemu-img convert -c" "$(mebibytes "$folder/qcow2")"
         row restic "restic backup" "$(mebibytes "$folder/restic")"
-        row verify "era verify" ""
+        ;;
+    verify)
+        ./era backup "$disk" --to "$folder/repository" >/dev/null
+        restic init -q --repo "$folder/restic" >/dev/null
+        restic backup -q --repo "$folder/restic" "$disk"
+        sync
+        for _ in $(seq "$rounds"); do
+            forget "$folder/repository"
+            timed cat find "$folder/repository" -type f -exec cat {} +
+            forget "$folder/repository"
+            timed era ./era verify "$folder/repository"
+            forget "$folder/repository"
+            timed content ./era verify --content "$folder/repository"
+            forget "$folder/restic"
+            timed restic restic check -q --no-cache --read-data --repo "$folder/restic"
+        done
+        echo "A first image of $data MiB of data ($content), not in the page cache, medians of $rounds:"
+        echo
+        echo "| | seconds | : era | memory, MiB | size |"
+        echo "|---|---:|---:|---:|---:|"
+        row era "era verify" "$(mebibytes "$folder/repository")"
+        row cat "cat, reading the files" ""
+        row content "era verify --content" ""
+        row restic "restic check --read-data" "$(mebibytes "$folder/restic")"
         ;;
     incremental)
         ./era backup "$disk" --to "$folder/repository" >/dev/null
@@ -125,7 +152,7 @@ case $part in
         [[ ${RESTIC:-} == no ]] || row restic "restic backup" ""
         ;;
     *)
-        echo "full or incremental" >&2
+        echo "full, verify or incremental" >&2
         exit 2
         ;;
 esac

@@ -1,5 +1,4 @@
 using System.IO.Compression;
-using DmEra.Devices;
 
 namespace DmEra.Backup.Packs;
 
@@ -9,10 +8,6 @@ internal static class ContentCodec
     // Measured (docs/decisions): Brotli at quality 1 is smaller than Deflate's level 5 on 64 KiB and four times as fast.
     private const int Quality = 1;
     private const int WindowBits = 18;      // 256 KiB: a cell
-    private const int KeptMemory = 16 << 20;
-
-    // Brotli takes a megabyte for each piece, and frees it.
-    static ContentCodec() => NativeHeap.KeepFreed(KeptMemory);
 
     /// <summary>Room that <see cref="Encode"/> needs for content of this length.</summary>
     public static int LongestEncoding(int plainLength) => BrotliEncoder.GetMaxCompressedLength(plainLength);

@@ -94,6 +94,22 @@ internal sealed class PackDirectory
         return -1;
     }
 
+    /// <summary>Checks a record as it is stored.</summary>
+    /// <param name="record">Which.</param>
+    /// <param name="stored">Its bytes in the object; they are decrypted in place.</param>
+    /// <returns>The content as it was compressed, in <paramref name="stored"/>.</returns>
+    /// <exception cref="ObjectDamagedException">It is not what was written.</exception>
+    public ReadOnlySpan<byte> Open(int record, Span<byte> stored)
+    {
+        ref readonly RecordRow row = ref _rows[record];
+        if (stored.Length != row.StoredLength || Crc32C.Raw(stored) != row.StoredChecksum)
+            throw Damaged(Name, $"record {record} is not as it was stored");
+        Span<byte> compressed = _cipher is null ? stored : stored[..^RecordCipher.Overhead];
+        if (_cipher is not null && !_cipher.TryOpen((uint)record, stored, [], compressed))
+            throw Damaged(Name, $"record {record} was not written with this repository's key");
+        return compressed;
+    }
+
     /// <summary>Restores a record and checks it, as stored and as it was before.</summary>
     /// <param name="record">Which.</param>
     /// <param name="stored">Its bytes in the object; they are decrypted in place.</param>
@@ -102,12 +118,8 @@ internal sealed class PackDirectory
     /// <exception cref="ObjectDamagedException">It is not what was written.</exception>
     public ReadOnlySpan<byte> Decode(int record, Span<byte> stored, Span<byte> plain)
     {
+        ReadOnlySpan<byte> compressed = Open(record, stored);
         ref readonly RecordRow row = ref _rows[record];
-        if (stored.Length != row.StoredLength || Crc32C.Raw(stored) != row.StoredChecksum)
-            throw Damaged(Name, $"record {record} is not as it was stored");
-        Span<byte> compressed = _cipher is null ? stored : stored[..^RecordCipher.Overhead];
-        if (_cipher is not null && !_cipher.TryOpen((uint)record, stored, [], compressed))
-            throw Damaged(Name, $"record {record} was not written with this repository's key");
         if (!ContentCodec.TryDecode((RecordEncoding)row.Encoding.Value, compressed, plain)
             || ContentHash.Of(plain) != row.Content)
         {

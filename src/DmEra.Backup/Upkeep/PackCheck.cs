@@ -9,7 +9,10 @@ namespace DmEra.Backup.Upkeep;
 internal sealed record PackFault(string Cause, IReadOnlySet<int>? Records);
 
 /// <summary>Reads packs as a whole and checks every byte. One thread at a time: it works in one pair of buffers.</summary>
-internal sealed class PackCheck(IObjectStore store, RepositoryKey? key)
+/// <param name="store">Where the packs are.</param>
+/// <param name="key">The repository's; null where nothing is encrypted.</param>
+/// <param name="depth">Whether the content is restored as well.</param>
+internal sealed class PackCheck(IObjectStore store, RepositoryKey? key, VerifyDepth depth)
 {
     private const long LongestPack = 2 * (PackLimits.TargetLength + PackLimits.RecordLength);
     private const long UsualPack = PackLimits.TargetLength + (2 * PackLimits.CellLength);
@@ -53,11 +56,11 @@ internal sealed class PackCheck(IObjectStore store, RepositoryKey? key)
         for (int record = 0; record < pack.Rows.Length; record++)
         {
             (long offset, int length) = pack.RangeOf(record);
-            int plainLength = (int)pack.Rows[record].PlainLength.Value;
-            if (_plain.Length < plainLength) _plain = new byte[plainLength];
+            Span<byte> stored = _object.AsSpan((int)offset, length);
             try
             {
-                pack.Decode(record, _object.AsSpan((int)offset, length), _plain.AsSpan(0, plainLength));
+                if (depth == VerifyDepth.Stored) pack.Open(record, stored);
+                else pack.Decode(record, stored, PlainOf(pack.Rows[record]));
             }
             catch (ObjectDamagedException fault)
             {
@@ -67,5 +70,12 @@ internal sealed class PackCheck(IObjectStore store, RepositoryKey? key)
         }
 
         return cause is null ? null : new PackFault(cause, records);
+    }
+
+    private Span<byte> PlainOf(RecordRow row)
+    {
+        int length = (int)row.PlainLength.Value;
+        if (_plain.Length < length) _plain = new byte[length];
+        return _plain.AsSpan(0, length);
     }
 }

@@ -19,16 +19,27 @@ public sealed record RepositoryDamage(string Name, string Cause, IReadOnlyList<u
 /// <param name="Damage">What is wrong; empty when all is well.</param>
 public sealed record VerifyReport(int Images, int Packs, long Bytes, IReadOnlyList<RepositoryDamage> Damage);
 
+/// <summary>How far a verification goes.</summary>
+public enum VerifyDepth
+{
+    /// <summary>Every stored byte is compared with its checksum, and its seal where the repository is encrypted.</summary>
+    Stored,
+
+    /// <summary>All content is restored as well, and compared with the checksum it had before it was compressed. That
+    /// tells also what was stored wrongly in the first place.</summary>
+    Content,
+}
+
 /// <summary>
-/// Reads a whole repository. Every byte of every object is checked, of those that no image leads to as well; every
-/// record is restored and compared with the checksum of its content; and it is made sure that for every sector of
-/// every image there is a record.
+/// Reads a whole repository. Every byte of every object is checked, of those that no image leads to as well; and it
+/// is made sure that for every sector of every image there is a record.
 /// </summary>
 public sealed class Verify
 {
     private const int MaxThreads = 4;       // each has a pack in memory
 
     private readonly Repository _repository;
+    private readonly VerifyDepth _depth;
     private readonly IProgress<long>? _progress;
     private readonly CancellationToken _stop;
     private readonly ConcurrentDictionary<string, PackFault> _faults = new(StringComparer.Ordinal);
@@ -36,25 +47,27 @@ public sealed class Verify
     private int _packs;
     private long _bytes;
 
-    private Verify(Repository repository, IProgress<long>? progress, CancellationToken stop)
+    private Verify(Repository repository, VerifyDepth depth, IProgress<long>? progress, CancellationToken stop)
     {
         _repository = repository;
+        _depth = depth;
         _progress = progress;
         _stop = stop;
     }
 
     /// <summary>Verifies a repository.</summary>
     /// <param name="repository">The repository.</param>
+    /// <param name="depth">How far it goes.</param>
     /// <param name="progress">Told how many bytes of packs were read.</param>
     /// <param name="time">For the lock that keeps others from removing things meanwhile.</param>
     /// <param name="stop">Ends it.</param>
     /// <exception cref="RepositoryException">The store failed.</exception>
     /// <exception cref="OperationCanceledException">It was told to stop.</exception>
     public static VerifyReport Run(
-        Repository repository, IProgress<long>? progress, TimeProvider time, CancellationToken stop)
+        Repository repository, VerifyDepth depth, IProgress<long>? progress, TimeProvider time, CancellationToken stop)
     {
         using RepositoryLock? reading = RepositoryLock.TryTake(repository.Store, LockKind.Read, "era verify", time);
-        Verify verify = new(repository, progress, stop);
+        Verify verify = new(repository, depth, progress, stop);
         IReadOnlyList<uint> images = repository.ImageNumbers();
         verify.ReadPacks();
         verify.FindStrays(images);
@@ -76,7 +89,7 @@ public sealed class Verify
 
     private Action<StoredObject> NewWorker()
     {
-        PackCheck check = new(_repository.Store, _repository.Key);
+        PackCheck check = new(_repository.Store, _repository.Key, _depth);
         return found =>
         {
             if (check.Find(found) is { } fault) _faults[found.Name] = fault;

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using DmEra.Backup.Images;
 using DmEra.Backup.Stores;
+using DmEra.Devices;
 
 namespace DmEra.Cli.Backups;
 
@@ -8,6 +9,7 @@ namespace DmEra.Cli.Backups;
 internal sealed class RepositoryArguments
 {
     private const string PassphraseVariable = "ERA_PASSPHRASE";
+    private const int KeptMemory = 16 << 20;
 
     private readonly Option<string?> _keyFile = CommonArguments.Text(
         "--key-file", "FILE", "unlock an encrypted repository with this file");
@@ -33,17 +35,24 @@ internal sealed class RepositoryArguments
     /// <summary>Opens a repository.</summary>
     public Repository Open(ParseResult parse, string address, CancellationToken stop)
     {
-        IObjectStore store = RepositoryAddress.Open(address, stop);
+        IObjectStore store = OpenStore(address, stop);
         return Guard(store, () => Repository.Open(store, Secret(parse, Repository.IsEncryptedIn(store))));
     }
 
     /// <summary>Opens a repository, or makes it if there is none: encrypted if a secret is given.</summary>
     public Repository OpenOrCreate(ParseResult parse, string address, CancellationToken stop)
     {
-        IObjectStore store = RepositoryAddress.Open(address, stop);
+        IObjectStore store = OpenStore(address, stop);
         return Guard(store, () => Repository.Exists(store)
             ? Repository.Open(store, Secret(parse, Repository.IsEncryptedIn(store)))
             : Repository.Create(store, Secret(parse, isOfUse: true), TimeProvider.System));
+    }
+
+    private static IObjectStore OpenStore(string address, CancellationToken stop)
+    {
+        // The compressor takes a megabyte of native memory for each piece, and frees it.
+        NativeHeap.KeepFreed(KeptMemory);
+        return RepositoryAddress.Open(address, stop);
     }
 
     private static Repository Guard(IObjectStore store, Func<Repository> open)

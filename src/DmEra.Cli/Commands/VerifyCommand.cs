@@ -11,6 +11,8 @@ internal static class VerifyCommand
     public static Command Create()
     {
         RepositoryArguments repository = new();
+        Option<bool> content = CommonArguments.Flag(
+            "--content", "restore all content too, and compare it with the checksum it had before it was compressed");
         Option<bool> json = CommonArguments.Json();
         Option<bool> quiet = CommonArguments.Flag("--quiet", "show no progress, and nothing when all is well", "-q");
         EraCommand command = new(
@@ -18,9 +20,10 @@ internal static class VerifyCommand
             "Read everything in a repository and compare it with its checksums; make sure that every image is whole. "
                 + "Exit status 1: something is damaged.",
             "era verify /backups/disk",
-            "era verify s3://backups/disk --key-file disk.key --json")
+            "era verify s3://backups/disk --key-file disk.key --content --json")
         {
             repository.Operand,
+            content,
             json,
             quiet,
         };
@@ -29,7 +32,8 @@ internal static class VerifyCommand
         {
             using StopToken stop = new();
             using Repository opened = repository.Open(parse, stop.Token);
-            VerifyReport report = Verify(opened, parse, parse.GetValue(quiet), stop.Token);
+            VerifyDepth depth = parse.GetValue(content) ? VerifyDepth.Content : VerifyDepth.Stored;
+            VerifyReport report = Verify(opened, depth, parse, parse.GetValue(quiet), stop.Token);
             if (parse.GetValue(json)) parse.Output().WriteLine(BackupReports.ToJson(report));
             else Write(parse.Output(), report, parse.GetValue(quiet));
             return report.Damage.Count == 0 ? ExitCode.Done : ExitCode.Failed;
@@ -37,12 +41,13 @@ internal static class VerifyCommand
         return command;
     }
 
-    private static VerifyReport Verify(Repository repository, ParseResult parse, bool isQuiet, CancellationToken stop)
+    private static VerifyReport Verify(
+        Repository repository, VerifyDepth depth, ParseResult parse, bool isQuiet, CancellationToken stop)
     {
         TextWriter error = parse.InvocationConfiguration.Error;
         bool isShown = ByteProgress.IsShown(isQuiet, error);
         using ByteProgress progress = new(isShown ? error : null, isShown ? repository.StoredBytes() : 0, TimeProvider.System);
-        return DmEra.Backup.Upkeep.Verify.Run(repository, progress, TimeProvider.System, stop);
+        return DmEra.Backup.Upkeep.Verify.Run(repository, depth, progress, TimeProvider.System, stop);
     }
 
     private static void Write(TextWriter output, VerifyReport report, bool isQuiet)

@@ -12,15 +12,18 @@ public sealed class DamageTests
 
     private readonly Dictionary<uint, SparseDevice> _taken = [];
 
-    public static TheoryData<int, bool> FlippedBits
+    public static TheoryData<int, bool, VerifyDepth> FlippedBits
     {
         get
         {
-            TheoryData<int, bool> data = [];
+            TheoryData<int, bool, VerifyDepth> data = [];
             foreach (int seed in Seeds.For(10))
             {
-                data.Add(seed, false);
-                data.Add(seed, true);
+                foreach (VerifyDepth depth in Enum.GetValues<VerifyDepth>())
+                {
+                    data.Add(seed, false, depth);
+                    data.Add(seed, true, depth);
+                }
             }
 
             return data;
@@ -28,7 +31,7 @@ public sealed class DamageTests
     }
 
     [Theory, MemberData(nameof(FlippedBits))]
-    public void A_flipped_bit_anywhere_is_found_and_never_restored(int seed, bool encrypted)
+    public void A_flipped_bit_anywhere_is_found_and_never_restored(int seed, bool encrypted, VerifyDepth depth)
     {
         Random random = new(seed);
         RepositorySecret? secret = encrypted ? Secret : null;
@@ -46,7 +49,7 @@ public sealed class DamageTests
             catch (RepositoryException) when (name is RepositoryConfiguration.Name) { continue; }
             catch (Exception fault) { throw new InvalidOperationException(what, fault); }
 
-            IReadOnlyList<RepositoryDamage> damage = repository.Verify();
+            IReadOnlyList<RepositoryDamage> damage = repository.Verify(depth);
             Assert.True(damage.Any(found => found.Name == name), what);
             IEnumerable<uint> suspects = damage.SelectMany(found => found.Images);
             foreach ((uint number, SparseDevice then) in _taken)

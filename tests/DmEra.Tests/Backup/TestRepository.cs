@@ -22,8 +22,8 @@ internal static class TestRepository
         return target;
     }
 
-    public static IReadOnlyList<RepositoryDamage> Verify(this Repository repository) =>
-        DmEra.Backup.Upkeep.Verify.Run(repository, null, TimeProvider.System, CancellationToken.None).Damage;
+    public static IReadOnlyList<RepositoryDamage> Verify(this Repository repository, VerifyDepth depth = VerifyDepth.Content) =>
+        DmEra.Backup.Upkeep.Verify.Run(repository, depth, null, TimeProvider.System, CancellationToken.None).Damage;
 
     public static PruneReport Prune(this Repository repository, int last) =>
         DmEra.Backup.Upkeep.Prune.Run(repository, new KeepPolicy(last, 0, 0, 0), TimeProvider.System, CancellationToken.None);

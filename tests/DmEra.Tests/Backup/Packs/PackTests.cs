@@ -1,5 +1,6 @@
 using DmEra.Backup.Packs;
 using DmEra.Backup.Stores;
+using DmEra.Backup.Upkeep;
 
 namespace DmEra.Tests.Backup.Packs;
 
@@ -37,6 +38,18 @@ public sealed class PackTests
             store.Put(name, flipped);
             Assert.True(Check(store, key, name) is not null, $"bit {bit % 8} of byte {bit / 8}");
         }
+    }
+
+    [Theory, MemberData(nameof(Encrypted))]
+    public void What_was_stored_wrongly_in_the_first_place_is_found_with_its_content(bool encrypted)
+    {
+        using RepositoryKey? key = Key(encrypted);
+        MemoryStore store = new();
+        PackName name = Write(store, key, [Text(1024), Noise(512)], ContentHash.Of(Text(1024)));
+
+        Assert.Null(Check(store, key, name.ToString()));
+        Assert.Equal([1], Check(store, key, name.ToString(), VerifyDepth.Content)!.Records!);
+        Assert.Throws<ObjectDamagedException>(() => new PackReader(store, key).ReadRecord(name, 1));
     }
 
     [Theory, MemberData(nameof(Encrypted))]
@@ -127,14 +140,16 @@ public sealed class PackTests
         store.Put(lying.ToString(), bytes);
 
         _ = Check(store, null, lying.ToString());
+        _ = Check(store, null, lying.ToString(), VerifyDepth.Content);
     }
 
     public static TheoryData<int> RandomBytes => Seeds.For(200);
 
-    private static DmEra.Backup.Upkeep.PackFault? Check(MemoryStore store, RepositoryKey? key, string name) =>
-        new DmEra.Backup.Upkeep.PackCheck(store, key).Find(new StoredObject(name, store.Content[name].Length, default));
+    private static PackFault? Check(
+        MemoryStore store, RepositoryKey? key, string name, VerifyDepth depth = VerifyDepth.Stored) =>
+        new PackCheck(store, key, depth).Find(new StoredObject(name, store.Content[name].Length, default));
 
-    private static PackName Write(MemoryStore store, RepositoryKey? key, byte[][] contents)
+    private static PackName Write(MemoryStore store, RepositoryKey? key, byte[][] contents, ContentHash? hash = null)
     {
         using PackUploader uploader = new(store, fillers: 1);
         PackWriter writer = new(PackKind.Content, image: 7, new PackNumbers(3), key, uploader);
@@ -149,7 +164,7 @@ public sealed class PackTests
                 FirstSector = (ulong)sector,
                 PlainLength = (uint)content.Length,
                 Encoding = (uint)encoding,
-                Content = ContentHash.Of(content),
+                Content = hash ?? ContentHash.Of(content),
             };
             pack = writer.Append(row, encoding == RecordEncoding.Raw ? content : room.AsSpan(0, length), out _);
             sector += 1000;

@@ -39,6 +39,7 @@ public sealed class BackupCommandsTests : IDisposable
         Assert.StartsWith("└─ 2   ", list[2]);
         Assert.EndsWith("before upgrade", list[2]);
         Assert.StartsWith("all is well: images 2, ", Run("verify", Repository).Output);
+        Assert.StartsWith("all is well: images 2, ", Run("verify", "--content", Repository).Output);
 
         Run("restore-image", Repository, "--at", "1", "--to", _folder["restored.img"]);
         AssertSame("at1.img", "restored.img");
