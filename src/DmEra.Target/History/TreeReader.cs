@@ -53,7 +53,7 @@ internal sealed class TreeReader(MetadataReader reader)
         if (node.Count == 0)
         {
             // Only a tree without any entry has an empty node: its root.
-            if (!node.IsLeaf || _path.Count > 1) throw Damaged(address, "empty");
+            if (_path.Count > 1) throw Damaged(address, "empty");
             return node;
         }
 

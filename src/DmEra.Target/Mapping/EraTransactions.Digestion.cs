@@ -36,7 +36,6 @@ internal sealed partial class EraTransactions
         if (!HasDigestion) return;
         try
         {
-            if (!_metadata.HasRoomToDigest && _uncommittedSteps > 0) CommitOnce(NoChange);
             if (!_metadata.HasRoomToDigest && !_metadata.TryMakeRoomToDigest())
             {
                 _digestion = Digestion.OutOfRoom;

@@ -53,7 +53,6 @@ internal sealed partial class EraMetadata
     private void ReadDigestWords(ulong root, uint block, uint bitCount)
     {
         using ReadArrayBlock<Le64> words = _bitsets.ReadBlock(root, block, bitCount);
-        Array.Clear(_digestWords);
         for (int i = 0; i < words.Values.Length; i++) _digestWords[i] = words.Values[i];
     }
 

@@ -25,7 +25,7 @@ internal sealed partial class EraMetadata
     /// <summary>Ends the era that is open, if any, and begins the next one.</summary>
     public void RollOver()
     {
-        uint next = NextEra();
+        uint next = checked((uint)(HighestEra() + 1));      // see CanRollOver
 
         // Made before the old writeset is let go of: there is no moment, and no failure, that leaves none.
         ulong root = _bitsets.CreateEmpty(_superblock.NrBlocks);
@@ -52,12 +52,6 @@ internal sealed partial class EraMetadata
 
     /// <summary>Whether there is an era left to begin; the kernel would start over at 0.</summary>
     public bool CanRollOver => HighestEra() < uint.MaxValue;
-
-    private uint NextEra()
-    {
-        ulong highest = HighestEra();
-        return highest < uint.MaxValue ? (uint)highest + 1 : throw Damaged("there is no era left");
-    }
 
     // Metadata that was restored from a text may hold writesets of eras yet to come. Going on behind them keeps their
     // marks, and keeps digestion in order.

@@ -119,9 +119,7 @@ internal sealed partial class EraMetadata
                 : throw Damaged($"{present.Length} bytes are no era metadata");
         }
 
-        // An empty file is as good as one of zeroes; space for the rest is made as it is needed.
-        if (present.Length < block.Length && !device.TryExtend(block.Length))
-            throw new MetadataFullException($"{device.Length} bytes are too few for metadata");
+        // An empty file is as good as one of zeroes: space is made as it is needed.
         return true;
     }
 

@@ -12,6 +12,7 @@ public enum DeviceCall
     Trim,
     WriteZeroes,
     Extend,
+    Prefetch,
 }
 
 /// <summary>One call, with its range.</summary>
@@ -125,6 +126,8 @@ internal sealed class ProbeDevice(byte[] content) : IBlockDevice
         Write(offset, data);
         return true;
     }
+
+    public void Prefetch(long offset, long length) => Before?.Invoke(new DeviceOperation(DeviceCall.Prefetch, offset, length));
 
     public bool TryExtend(long length)
     {

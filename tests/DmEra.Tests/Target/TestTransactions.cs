@@ -25,6 +25,12 @@ internal sealed class TestTransactions
 
     public List<string> Logged { get; } = [];
 
+    /// <summary>Metadata blocks that can be allocated.</summary>
+    public ulong FreeBlocks => _metadata.FreeBlocks;
+
+    /// <summary>Keeps what is committed now from being used anew, as a reader does.</summary>
+    public void Pin() => _metadata.Pin(out _);
+
     /// <summary>Marks these ranges with one commit; what it fails with comes out here.</summary>
     public void Mark(params BlockRange[] ranges)
     {

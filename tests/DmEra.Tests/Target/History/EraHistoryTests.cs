@@ -87,6 +87,46 @@ public sealed class EraHistoryTests
     }
 
     [Fact]
+    public void Runs_are_found_whole_wherever_the_blocks_looked_at_in_one_go_end()
+    {
+        const uint Window = 32 * 509 * 64;
+        const uint Blocks = (2 * Window) + 100_000;
+        TestTransactions eras = new(new ProbeDevice(5000 * BlockManager.BlockSize));
+        eras.Eras.Resume(Blocks);
+        List<BlockRange> expected =
+        [
+            new(0, 10),
+            .. Enumerable.Range(0, 3000).Select(i => new BlockRange(100 + (2 * (uint)i), 101 + (2 * (uint)i))),
+            new(Window - 2, Window + 5),
+            new((2 * Window) - 1, 2 * Window),
+            new(Blocks - 1, Blocks),
+        ];
+        eras.Mark([.. expected]);
+        using EraHistory history = EraHistory.Open(eras.Device);
+
+        Assert.Equal(expected, history.WrittenSince(1));
+        Assert.Equal(
+            [new BlockRange(Window - 1, Window + 5), new BlockRange((2 * Window) - 1, 2 * Window)],
+            history.WrittenSince(1, new BlockRange(Window - 1, (2 * Window) + 50)));
+        Assert.Equal([new BlockRange(0, Blocks)], history.WrittenSince(0));
+    }
+
+    [Fact]
+    public void The_last_blocks_are_read_from_any_one_on()
+    {
+        TestTransactions eras = new(new ProbeDevice(1 << 20));
+        eras.Eras.Resume(100);
+        eras.Mark(99);
+        using EraHistory history = EraHistory.Open(eras.Device);
+        for (uint begin = 0; begin < 100; begin++)
+        {
+            uint[] last = new uint[100 - begin];
+            history.ReadEras(begin, last);
+            Assert.Equal([.. new uint[99 - begin], 1u], last);
+        }
+    }
+
+    [Fact]
     public void A_tail_block_that_a_shrink_left_behind_is_overlooked()
     {
         // 1500 blocks shrunk to 1018: the kernel then keeps the second block of the era array.

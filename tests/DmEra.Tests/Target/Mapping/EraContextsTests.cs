@@ -45,10 +45,11 @@ public class EraContextsTests
     public void Answers_agree_with_the_metadata_whatever_range_is_asked_for(int seed)
     {
         Random random = new(seed);
-        using TestEra era = TestEra.Active(3000, 1024);
+        int blocks = seed % 2 == 0 ? 3000 : 40_000;     // eras of so many are not read in one go
+        using TestEra era = TestEra.Active(blocks, 1024);
         for (int i = 0; i < 4; i++)
         {
-            for (int k = 0; k < 200; k++) era.Write(random.Next(3000));
+            for (int k = 0; k < 200; k++) era.Write(random.Next(blocks));
             era.Target.Checkpoint();
         }
 

@@ -25,6 +25,29 @@ public class EraDeviceTests
     }
 
     [Fact]
+    public void Every_request_reaches_the_origin_as_it_was_made()
+    {
+        using TestEra era = TestEra.Active();
+        List<DeviceOperation> requests = [];
+        era.Origin.Before = requests.Add;
+        IBlockDevice device = era.Target.Device;
+
+        device.Read(1, new byte[2]);
+        device.Write(3, new byte[4]);
+        device.Trim(5, 6);
+        device.WriteZeroes(7, 8, ZeroingMode.MayDeallocate);
+        device.Prefetch(9, 10);
+        device.Flush();
+
+        Assert.Equal(
+            [
+                new(DeviceCall.Read, 1, 2), new(DeviceCall.Write, 3, 4), new(DeviceCall.Trim, 5, 6),
+                new(DeviceCall.WriteZeroes, 7, 8), new(DeviceCall.Prefetch, 9, 10), new(DeviceCall.Flush),
+            ],
+            requests);
+    }
+
+    [Fact]
     public void Mark_survives_a_power_cut_at_the_moment_of_the_write()
     {
         using TestEra era = TestEra.Active();
@@ -145,7 +168,10 @@ public class EraDeviceTests
         using TestEra era = TestEra.Active();
         IBlockDevice device = era.Target.Device;
 
+        era.Origin.Before = _ => Assert.Fail("the origin was asked");
         Assert.Equal(Errno.EIO, Assert.Throws<DeviceException>(() => device.Read(offset, new byte[length])).Errno);
+        Assert.Equal(Errno.EIO, Assert.Throws<DeviceException>(() => device.TryReadNow(offset, new byte[length])).Errno);
+        Assert.Equal(Errno.EIO, Assert.Throws<DeviceException>(() => device.Prefetch(offset, length)).Errno);
         Assert.Equal(Errno.ENOSPC, Assert.Throws<DeviceException>(() => device.Write(offset, new byte[length])).Errno);
         Assert.Equal(Errno.ENOSPC, Assert.Throws<DeviceException>(() => device.Trim(offset, length)).Errno);
         Assert.Equal(Errno.ENOSPC, Assert.Throws<DeviceException>(() => device.TryWriteNow(offset, new byte[length])).Errno);
@@ -172,6 +198,8 @@ public class EraDeviceTests
         using TestEra era = TestEra.Active();
         era.Write(0);
         era.Target.Suspend();
+        era.Origin.Before = _ => Assert.Fail("the origin was asked");
+        era.Target.Device.Prefetch(0, 512);
         Assert.False(era.Target.Device.TryReadNow(0, new byte[512]));
         Assert.False(era.Target.Device.TryWriteNow(0, new byte[512]));
     }

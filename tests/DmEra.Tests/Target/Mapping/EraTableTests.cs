@@ -30,6 +30,14 @@ public class EraTableTests
         Assert.Equal(origin, read.OriginPath);
     }
 
+    [Fact]
+    public void Words_may_have_any_number_of_blanks_around_them() =>
+        Assert.Equal("0 64 era m o 8", EraTable.Parse("  0 64\tera  m o 8 ").ToString());
+
+    [Fact]
+    public void Table_may_end_where_a_device_can_end() =>
+        Assert.Equal(8, EraTable.Parse("18014398509481975 8 era m o 8").LengthSectors);     // 2^63 - 1 bytes
+
     [Theory]
     [InlineData("0 64 era", 0)]
     [InlineData("0 64 era m", 1)]
@@ -81,6 +89,8 @@ public class EraTableTests
     [InlineData("0 64 linear m 0")]
     [InlineData("0 0 era m o 8")]
     [InlineData("0 36028797018963968 era m o 8")] // 2^64 bytes
+    [InlineData("18014398509481976 8 era m o 8")]
+    [InlineData("0 64 era m o 8\\")]
     [InlineData("9007199254740992 9007199254740992 era m o 8")] // ends behind 2^63 bytes
     public void Nonsense_is_refused(string line) => Assert.Equal(Errno.EINVAL, Refusal(line).Errno);
 

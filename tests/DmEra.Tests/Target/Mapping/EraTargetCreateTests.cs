@@ -19,6 +19,7 @@ public sealed class EraTargetCreateTests : IDisposable
         using (EraTarget target = Create(metadata, origin))
         {
             Assert.Equal(TargetState.Suspended, target.State);
+            Assert.Equal(OriginBytes, target.Device.Length);
             Assert.Equal(Errno.EBUSY, Refusal(metadata, _folder.Sparse("other", OriginBytes), "in use by another program").Errno);
             Assert.Equal(Errno.EBUSY, Refusal(_folder.Sparse("meta2", 1 << 20), origin, "in use by another program").Errno);
         }
@@ -83,6 +84,9 @@ public sealed class EraTargetCreateTests : IDisposable
         Assert.Contains("changing the data block size (from 8 to 128) is not supported", refusal.Message, StringComparison.Ordinal);
         Assert.Equal(Errno.EINVAL, refusal.Errno);
         Assert.Equal(before, File.ReadAllBytes(metadata));
+
+        Assert.Throws<EraTargetException>(() => EraTarget.Create(other, new ProbeDevice((int)OriginBytes), new EraTargetOptions()));
+        Create(metadata, origin).Dispose();     // none of them holds a lock any more
     }
 
     [Theory]
@@ -95,7 +99,27 @@ public sealed class EraTargetCreateTests : IDisposable
         era.Target.Dispose();
         byte[] damaged = era.Metadata.ToArray();
         damaged[offset] ^= 0x55;
-        Assert.Equal(errno, RefusalOf(damaged).Errno);
+        EraTargetException refusal = RefusalOf(damaged);
+        Assert.Equal(errno, refusal.Errno);
+        Assert.StartsWith("Error reading metadata: meta: metadata block 0: ", refusal.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Metadata_device_that_fails_is_named_once()
+    {
+        ProbeDevice metadata = new(1 << 20) { Before = _ => throw new DeviceException("disk broke", Errno.EIO) };
+        EraTargetException refusal = Assert.Throws<EraTargetException>(() => new TestEra(1024, metadata, new ProbeDevice((int)OriginBytes)));
+        Assert.StartsWith("Error reading metadata: disk broke", refusal.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void New_metadata_has_the_lineage_that_is_asked_for()
+    {
+        Guid lineage = new("8d7e0a3a-6a1c-4b5a-9d6e-0123456789ab");
+        EraTable table = new(0, OriginBytes / 512, "meta", "origin", 8);
+        using EraTarget target = EraTarget.Create(
+            table, new ProbeDevice(1 << 20), new ProbeDevice((int)OriginBytes), new EraTargetOptions { Lineage = lineage });
+        Assert.Equal(lineage, target.Lineage);
     }
 
     [Fact]
@@ -192,6 +216,11 @@ public sealed class EraTargetCreateTests : IDisposable
         EraTargetException refusal = Assert.Throws<EraTargetException>(target.Resume);
         Assert.StartsWith("Invalid number of origin blocks 2147483648", refusal.Message, StringComparison.Ordinal);
         Assert.Equal(Errno.EINVAL, refusal.Errno);
+
+        target.Resize(EraTable.MaxBlocks * 8);
+        Assert.Equal(EraTable.MaxBlocks, target.Table.BlockCount);
+        Assert.Throws<EraTargetException>(() => target.Resize((EraTable.MaxBlocks + 1) * 8));
+        Assert.Equal(EraTable.MaxBlocks, target.Table.BlockCount);
     }
 
     [Theory]

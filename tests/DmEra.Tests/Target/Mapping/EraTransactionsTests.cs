@@ -1,3 +1,5 @@
+using DmEra.Devices;
+using DmEra.PersistentData.Blocks;
 using DmEra.Target.History;
 using DmEra.Target.Metadata;
 
@@ -21,130 +23,73 @@ public class EraTransactionsTests
         Assert.Equal(after.EraArrayRoot, after.Snapshot.EraArrayRoot);
     }
 
-    [Theory]
-    [InlineData(5u)]
-    [InlineData(64u)]
-    public void Digestion_of_a_small_device_keeps_its_writesets_apart(uint blocks)
-    {
-        // The kernel once digested a second writeset with the word that it had cached of the first.
-        TestTransactions eras = Resumed(blocks);
-        eras.Mark(1, 2);
-        eras.Eras.RollOver();
-        eras.Mark(4);
-        eras.Eras.RollOver();
-        Assert.Equal(2, eras.Audit().Writesets.Count);
-        eras.DigestAll();
-
-        EraAudit audit = eras.Audit();
-        Assert.Empty(audit.Writesets);
-        Assert.Equal([0u, 1u, 1u, 0u, 2u], audit.EraArray[..5]);
-    }
-
     [Fact]
-    public void Digestion_ends_where_the_device_does()
+    public void Snapshot_is_a_copy_of_what_had_been_committed()
     {
-        const uint Blocks = (2 * 32576) + 1000;     // the last array block of the writeset is not full
-        TestTransactions eras = Resumed(Blocks, metadataBlocks: 1000);
-        eras.Mark(5, 32_575, 32_576, Blocks - 1);
+        TestTransactions eras = Resumed(1024);
+        eras.Mark(3);
         eras.Eras.RollOver();
-        eras.DigestAll();
-
-        EraAudit audit = eras.Audit();
-        Assert.Empty(audit.Writesets);
-        IEnumerable<int> written = Enumerable.Range(0, (int)Blocks).Where(block => audit.EraArray[block] != 0);
-        Assert.Equal([5, 32_575, 32_576, (int)Blocks - 1], written);
-    }
-
-    [Fact]
-    public void Digestion_commits_in_steps_and_gives_its_blocks_back()
-    {
-        const uint Blocks = 70 * 32576;     // 70 steps a writeset
-        TestTransactions eras = Resumed(Blocks, metadataBlocks: 6000);
-        eras.Mark(new BlockRange(0, Blocks));
-        eras.Eras.RollOver();
-        int used = (int)eras.Eras.Usage.UsedBlocks, commits = 0;
+        eras.Eras.DigestStep();     // not committed yet
+        List<byte[]> committed = [];
         eras.Device.Before = operation =>
         {
-            if (operation is { Call: DeviceCall.Write, Offset: 0 }) commits++;
+            if (operation is { Call: DeviceCall.Write, Offset: 0 }) committed.Add(eras.Device.ToArray());
         };
-        eras.DigestAll();
-
-        Assert.Equal(2, commits);
-        Assert.Equal(used - 71, (int)eras.Eras.Usage.UsedBlocks);
-        Assert.False(eras.Audit().EraArray.AsSpan().ContainsAnyExcept(1u));
-    }
-
-    [Fact]
-    public void Digestion_that_is_interrupted_begins_again_and_ends_the_same()
-    {
-        const uint Blocks = 4 * 32576;
-        TestTransactions eras = Resumed(Blocks, metadataBlocks: 1000);
-        eras.Mark(new BlockRange(100, 100_000));
-        eras.Eras.RollOver();
-        eras.Mark(new BlockRange(50_000, 60_000));
-        for (int steps = 0; ; steps++)
-        {
-            TestTransactions crashed = new(new ProbeDevice(eras.Device.ToArray()));
-            crashed.Eras.Resume(Blocks);
-            for (int i = 0; i < steps; i++) crashed.Eras.DigestStep();
-            bool isDone = !crashed.Eras.HasDigestion;
-            crashed.Mark(7);        // commits what was digested so far
-            uint[] expected = crashed.Audit().LastWritten();
-            Assert.Equal((0u, 1u, 2u, 1u, 3u), (expected[99], expected[100], expected[50_000], expected[60_000], expected[7]));
-
-            TestTransactions reopened = new(new ProbeDevice(crashed.Device.ToArray()));
-            Assert.Equal(expected, reopened.Audit().LastWritten());
-            reopened.Eras.Resume(Blocks);
-            reopened.DigestAll();
-            Assert.Equal(expected, reopened.Audit().EraArray);
-            if (isDone) break;
-        }
-    }
-
-    [Fact]
-    public void Pending_writesets_are_digested_before_anything_is_refused_for_lack_of_room()
-    {
-        TestTransactions eras = Resumed(20_000, metadataBlocks: 64);
-        for (uint era = 1; era <= 200; era++)
-        {
-            eras.Mark(era * 90);
-            eras.Eras.RollOver();       // no step of digestion in between
-        }
-
-        uint[] written = eras.Audit().LastWritten();
-        for (uint era = 1; era <= 200; era++) Assert.Equal(era, written[era * 90]);
-    }
-
-    [Fact]
-    public void Hundreds_of_writesets_are_digested_beside_a_snapshot_and_leave_nothing_behind()
-    {
-        // A writeset tree of two levels that collapses while the snapshot shares it: kernels before 2026 counted too low.
-        TestTransactions eras = Resumed(1024, metadataBlocks: 4096);
-        eras.DigestAll();
-        ulong fresh = eras.Eras.Usage.UsedBlocks;
-        uint[] written = new uint[1024];
-        for (uint era = 1; era <= 480; era++)
-        {
-            uint block = era * 7 % 1024;
-            eras.Mark(block);
-            written[block] = era;
-            eras.Eras.RollOver();
-        }
 
         eras.Eras.TakeSnapshot();
-        eras.Audit().AssertLastWritten(written);
-        for (int steps = 0; eras.Eras.HasDigestion; steps++)
+
+        Assert.Equal(2, committed.Count);       // each as it was before the superblock's write
+        EraAudit before = EraAudit.Read(committed[1]), snapshot = eras.Audit().Snapshot!;
+        Assert.Equal((before.EraArrayRoot, before.WritesetTreeRoot), (snapshot.EraArrayRoot, snapshot.WritesetTreeRoot));
+    }
+
+    [Fact]
+    public void Device_that_was_never_resumed_makes_sure_of_what_it_read_before_it_drops_a_snapshot()
+    {
+        TestTransactions last = Resumed(1024);
+        last.Eras.TakeSnapshot();
+        ProbeDevice device = new(last.Device.ToArray());
+        TestTransactions eras = new(device);
+        List<DeviceCall> calls = [];
+        device.Before = operation =>
         {
-            eras.Eras.DigestStep();
-            if (steps % 20 != 0) continue;
-            eras.Mark(0);       // a commit in the middle
-            EraAudit audit = eras.Audit();
-            audit.Snapshot!.AssertLastWritten(written);
-        }
+            if (operation.Call != DeviceCall.Read) calls.Add(operation.Call);
+        };
 
         eras.Eras.DropSnapshot();
-        Assert.Empty(eras.Audit().Writesets);
-        Assert.Equal(fresh, eras.Eras.Usage.UsedBlocks);
+
+        // The superblock may be in the page cache only: written again, it is on the disk before anything else is.
+        Assert.Equal([DeviceCall.Write, DeviceCall.Flush], calls[..2]);
+        Assert.Equal(2, calls.Count(call => call == DeviceCall.Flush) - 1);
+    }
+
+    [Theory]
+    [InlineData(30)]
+    [InlineData(40)]
+    [InlineData(60)]
+    public void Whatever_is_granted_leaves_room_to_end_the_era_and_begin_another_and_drop_the_snapshot(int metadataBlocks)
+    {
+        const ulong Room = 4 + 5 + 3;
+        TestTransactions eras = Resumed(2000, metadataBlocks);
+        eras.Pin();
+        Random random = new(metadataBlocks);
+        Action[] actions = [() => eras.Mark((uint)random.Next(2000)), () => eras.Eras.RollOver(), eras.Eras.TakeSnapshot];
+        int refused = 0;
+        for (int i = 0; i < 200; i++)
+        {
+            if (eras.Eras.Usage.Snapshot != 0) eras.Eras.DropSnapshot();
+            try
+            {
+                actions[random.Next(actions.Length)]();
+                Assert.InRange(eras.FreeBlocks, Room, (ulong)metadataBlocks);
+            }
+            catch (Exception fault) when (fault is MetadataFullException or DeviceException { Errno: Errno.ENOSPC })
+            {
+                refused++;
+            }
+        }
+
+        Assert.InRange(refused, 1, 199);
     }
 
     [Theory]

@@ -110,6 +110,59 @@ public class FailedMetadataTests
         Assert.Equal([new BlockRange(1, 2)], history.WrittenSince(1));
     }
 
+    [Theory]
+    [InlineData(DeviceCall.Read)]       // what is there cannot be read
+    [InlineData(DeviceCall.Write)]      // it cannot be made sure that it is on the disk
+    [InlineData(DeviceCall.Flush)]
+    public void Device_whose_metadata_fails_when_it_is_resumed_stays_suspended(DeviceCall failing)
+    {
+        using TestEra era = TestEra.Active();
+        era.Write(1);
+        era.Target.Suspend();
+        era.Metadata.Before = operation =>
+        {
+            if (operation.Call == failing) throw new DeviceException("disk broke", Errno.EIO);
+        };
+
+        Assert.Equal(Errno.EIO, Assert.Throws<EraTargetException>(era.Target.Resume).Errno);
+        Assert.Equal(TargetState.Suspended, era.Target.State);
+        Assert.Contains("disk broke", era.Target.FailureReason, StringComparison.Ordinal);
+        Assert.Contains("disk broke", Assert.Single(era.Logged), StringComparison.Ordinal);
+
+        era.Metadata.Before = null;
+        era.Target.Resume();
+        Assert.Equal([1], era.WrittenSince(1));
+    }
+
+    [Fact]
+    public void Failed_metadata_is_logged_once_and_not_touched_when_the_device_is_suspended()
+    {
+        using TestEra era = TestEra.Active();
+        FailMetadata(era);
+        Assert.Throws<DeviceException>(() => era.Write(2));
+        era.Metadata.Before = _ => Assert.Fail("the metadata was touched");
+
+        era.Target.Suspend();
+
+        era.Metadata.Before = null;
+        Assert.StartsWith("the metadata failed: ", Assert.Single(era.Logged), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Era_that_cannot_be_archived_is_logged_and_archived_when_the_device_is_resumed()
+    {
+        using TestEra era = TestEra.Active();
+        era.Write(2);
+        FailMetadata(era);
+        era.Target.Suspend();
+        Assert.Contains(era.Logged, line => line.StartsWith("the era is left open: ", StringComparison.Ordinal));
+
+        era.Metadata.Before = null;
+        era.Target.Resume();
+        Assert.Equal([2], era.WrittenSince(1));
+        Assert.Equal(2u, era.Target.Status.CurrentEra);
+    }
+
     [Fact]
     public void Damage_in_the_way_of_digestion_stops_only_that()
     {
@@ -123,9 +176,10 @@ public class FailedMetadataTests
         era.Target.Resume();
         era.Threads.UntilWaiting(1);
 
-        Assert.Contains(era.Logged, line => line.StartsWith("digestion stops", StringComparison.Ordinal));
-        Assert.Equal(TargetState.Active, era.Target.State);
         era.Write(5);
+        era.Threads.UntilWaiting(1);
+        Assert.StartsWith("digestion stops until the next era: ", Assert.Single(era.Logged), StringComparison.Ordinal);
+        Assert.Equal(TargetState.Active, era.Target.State);
         Assert.Equal(3u, era.Target.Checkpoint());
         Assert.Equal(TargetState.Active, era.Target.State);
     }

@@ -113,6 +113,69 @@ public class FullMetadataTests
     }
 
     [Fact]
+    public void Digestion_waits_for_room_and_goes_on_when_there_is_some()
+    {
+        const int Many = 20_000;
+        using TestEra era = TestEra.Active(Many, 64);
+        using EraHistory history = era.Target.OpenHistory();    // holds back every block that is freed
+        era.Target.Device.Trim(0, era.Target.Device.Length);
+        era.Target.Checkpoint();
+        era.Threads.UntilWaiting(1);
+        Assert.NotEmpty(era.Audit().Writesets);
+        era.Target.Suspend();
+        Assert.Empty(era.Logged);           // it has left the room to end the era
+
+        history.Dispose();
+        era.Target.Resume();
+        era.Threads.UntilWaiting(1);
+
+        EraAudit audit = era.Audit();
+        Assert.Empty(audit.Writesets);
+        Assert.False(audit.EraArray.AsSpan().ContainsAnyExcept(1u));
+        Assert.Empty(era.Logged);
+    }
+
+    [Fact]
+    public void Digestion_makes_metadata_longer_that_can_grow()
+    {
+        const int Many = 20_000;
+        ProbeDevice metadata = new(64 * 4096) { Capacity = 4 << 20 };
+        using TestEra era = new(Many, metadata, new ProbeDevice(Many * TestEra.BlockBytes));
+        era.Target.Resume();
+        using EraHistory history = era.Target.OpenHistory();
+        era.Target.Device.Trim(0, era.Target.Device.Length);
+        era.Target.Checkpoint();
+        era.Threads.UntilWaiting(1);
+
+        Assert.Empty(era.Audit().Writesets);
+        Assert.True(metadata.Length > 64 * 4096);
+    }
+
+    [Fact]
+    public void History_that_cannot_be_opened_holds_no_blocks_back()
+    {
+        using TestEra era = TestEra.Active(Blocks, 60);
+        int caller = Environment.CurrentManagedThreadId;
+        era.Metadata.Before = operation =>
+        {
+            if (operation.Call == DeviceCall.Read && Environment.CurrentManagedThreadId == caller)
+                throw new DeviceException("metadata", Errno.EIO);
+        };
+        EraTargetException fault = Assert.Throws<EraTargetException>(era.Target.OpenHistory);
+        Assert.Equal(Errno.EIO, fault.Errno);
+        Assert.StartsWith("metadata", fault.Message, StringComparison.Ordinal);
+
+        era.Metadata.Before = null;
+        for (int block = 0; block < 200; block++)
+        {
+            era.Write(block);
+            era.Target.Checkpoint();
+        }
+
+        Assert.Equal(200, era.WrittenSince(1).Length);
+    }
+
+    [Fact]
     public void Full_file_system_under_a_sparse_metadata_file_is_no_failure()
     {
         using TestEra era = TestEra.Active(Blocks);

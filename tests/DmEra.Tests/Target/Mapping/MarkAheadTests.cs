@@ -30,6 +30,24 @@ public class MarkAheadTests
         Assert.Equal(blocks.Order(), era.WrittenSince(1));
     }
 
+    [Theory]
+    [InlineData(0, true)]
+    [InlineData(1, true)]
+    [InlineData(2 * 15, true)]
+    [InlineData((2 * 15) + 1, false)]
+    [InlineData(-15, true)]
+    [InlineData(-16, false)]
+    public void A_write_near_the_last_one_is_taken_for_sequential(int step, bool isWidened)
+    {
+        MarkAhead markAhead = new(Ahead);
+        markAhead.Widen(new BlockRange(100, 101), Blocks);
+        BlockRange blocks = new((uint)(100 + step), (uint)(101 + step));
+
+        BlockRange marked = markAhead.Widen(blocks, Blocks);
+
+        Assert.Equal(isWidened ? blocks with { End = blocks.End + Ahead } : blocks, marked);
+    }
+
     [Fact]
     public void Nothing_is_marked_behind_the_end()
     {

@@ -23,6 +23,18 @@ public class RegrownDeviceTests
     }
 
     [Fact]
+    public void Writing_to_blocks_that_a_device_has_gained_costs_no_commit()
+    {
+        using TestEra era = TestEra.Active(Blocks);
+        era.Target.Resize(Cut * (long)TestEra.BlockSectors);
+        era.Target.Resize(Blocks * (long)TestEra.BlockSectors);
+        era.Threads.UntilWaiting(1);
+        era.Metadata.Before = _ => Assert.Fail("the metadata was touched");
+        era.Write(Cut, Blocks - 1);
+        era.Metadata.Before = null;
+    }
+
+    [Fact]
     public void Blocks_of_a_new_device_were_never_written()
     {
         using TestEra era = TestEra.Active(Blocks);
