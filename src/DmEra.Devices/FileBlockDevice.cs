@@ -60,9 +60,9 @@ public sealed class FileBlockDevice : IBlockDevice
     /// <exception cref="DeviceException">Missing, not a file or block node, or not permitted.</exception>
     public static FileBlockDevice OpenShared(string path)
     {
+        RequireDisk(path);
         SafeFileHandle file = LinuxFile.Open(path, LinuxFile.OpenReadOnly);
         LinuxFile.FileStatus status = LinuxFile.Status(file);
-        RequireDisk(path, file, status);
         // A device-mapper target does not write through the page cache: what is there may be old. Nor may the kernel
         // read ahead on its own, only to have it dropped.
         if (status.IsBlockDevice) LinuxFile.AccessAtRandom(file);
@@ -245,6 +245,7 @@ public sealed class FileBlockDevice : IBlockDevice
 
     private static FileBlockDevice Open(string path, bool writable)
     {
+        RequireDisk(path);
         int flags = writable ? LinuxFile.OpenReadWrite : LinuxFile.OpenReadOnly;
         SafeFileHandle file = LinuxFile.Open(path, flags);
         try
@@ -259,7 +260,6 @@ public sealed class FileBlockDevice : IBlockDevice
 
             if (!LinuxFile.TryLock(file, exclusive: writable))
                 throw new DeviceException($"{path}: in use by another program", Errno.EBUSY);
-            RequireDisk(path, file, status);
             return new FileBlockDevice(path, file, status, writable);
         }
         catch
@@ -269,10 +269,12 @@ public sealed class FileBlockDevice : IBlockDevice
         }
     }
 
-    private static void RequireDisk(string path, SafeFileHandle file, LinuxFile.FileStatus status)
+    // Before it is opened: whoever opens a pipe waits for somebody at its other end.
+    private static void RequireDisk(string path)
     {
+        using SafeFileHandle place = LinuxFile.Open(path, LinuxFile.OpenPathOnly);
+        LinuxFile.FileStatus status = LinuxFile.Status(place);
         if (status.IsRegular || status.IsBlockDevice) return;
-        file.Dispose();
         throw new DeviceException($"{path}: neither a regular file nor a block device", Errno.EINVAL);
     }
 

@@ -31,7 +31,8 @@ internal sealed class OutputFile : IDisposable
     {
         if (path is null or "-") return new OutputFile(parse.OutputStream());
         if (!Path.Exists(path)) return new OutputFile(path);
-        string target = File.ResolveLinkTarget(path, returnFinalTarget: true)?.FullName ?? path;
+        // In full: of a bare name, what the link says would be looked for in the root folder.
+        string target = File.ResolveLinkTarget(Path.GetFullPath(path), returnFinalTarget: true)?.FullName ?? path;
         if (FileKind.IsRegular(target)) return new OutputFile(target);
         // A pipe or a device is written to as it is, and not locked against others: /dev/null is everybody's.
         return new OutputFile(new FileStream(target, FileMode.Open, FileAccess.Write, FileShare.ReadWrite, bufferSize: 0));

@@ -57,6 +57,34 @@ public sealed class ToolRunTests : IDisposable
         Assert.Equal("1\nera: interrupted\nerror\nxml\n", result.Output);
     }
 
+    [Theory]
+    [InlineData("check pipe")]
+    [InlineData("dump pipe")]
+    [InlineData("invalidate --written-since 1 --metadata-snapshot pipe")]
+    [InlineData("repair -i pipe -o new")]
+    [InlineData("serve pipe")]
+    [InlineData("backup pipe --to new")]
+    public void A_pipe_where_a_disk_should_be_is_refused_and_not_waited_for(string command)
+    {
+        ProgramResult result = Run("cd \"$1\" && mkfifo pipe && ERA_RUNTIME_DIR=$1 timeout -k 1 30 \"$2\" $3", Era, command);
+
+        Assert.Equal(
+            (1, "", "era: pipe: neither a regular file nor a block device: Invalid argument\n"),
+            (result.ExitCode, result.Output, result.Error));
+        Assert.Equal(["pipe"], Directory.GetFileSystemEntries(_folder.Path).Select(Path.GetFileName));
+    }
+
+    [Fact]
+    public void A_link_that_is_called_by_its_bare_name_leads_to_the_file_beside_it()
+    {
+        File.WriteAllBytes(_folder["meta"], GoldenImage.Load("undigested").Metadata);
+
+        ProgramResult result = Run(
+            "cd \"$1\" && ln -s old link && echo >old && \"$2\" dump -o link meta && \"$2\" dump meta | cmp - old && readlink link", Era);
+
+        Assert.Equal((0, "old\n", ""), (result.ExitCode, result.Output, result.Error));
+    }
+
     [Fact]
     public void A_bar_is_drawn_on_a_terminal_only_and_wiped_away()
     {
