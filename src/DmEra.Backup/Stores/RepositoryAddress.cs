@@ -28,6 +28,8 @@ public static class RepositoryAddress
         }
 
         string path = uri.AbsolutePath.Trim('/');
+        if (scheme is AmazonScheme && uri.Host.Length == 0)
+            throw new RepositoryException($"{address}: the bucket is missing; such an address is s3://BUCKET/PREFIX");
         if (scheme is AmazonScheme) return OpenBucket(address, null, uri.Host, path, stop);
         if (scheme is not ("s3+http" or "s3+https"))
         {

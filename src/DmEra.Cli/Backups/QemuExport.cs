@@ -20,7 +20,8 @@ internal static class QemuExport
     public static void Run(Repository repository, ImageManifest image, string path, bool showProgress, CancellationToken stop)
     {
         if (Path.Exists(path)) throw new CommandException($"{path}: there already");
-        string partial = $"{path}.partial";
+        // In full: qemu-img takes what is before a colon in a bare name for a protocol.
+        string partial = $"{Path.GetFullPath(path)}.partial";
         string folder = Directory.CreateTempSubdirectory("era-export-").FullName;
         try
         {

@@ -52,6 +52,8 @@ internal sealed class BackupCommand
         {
             if (result.Tokens is [{ Value: string text }] && (text.Trim().Length == 0 || text.Length > LongestLabel || text.Any(char.IsControl)))
                 result.AddError($"a label is a line of 1 to {LongestLabel} letters");
+            else if (result.Tokens is [{ Value: string digits }] && digits.All(char.IsAsciiDigit))
+                result.AddError($"'{digits}': a label of digits would be taken for the number of an image");
         });
         EraCommand command = new(
             "backup",

@@ -206,8 +206,28 @@ public sealed class BackupCommandsTests : IDisposable
     [InlineData("prune", "repository", "--keep", "-1")]
     [InlineData("backup", "disk.img")]
     [InlineData("backup", "disk.img", "--to", "repository", "--label", "two\nlines")]
+    [InlineData("backup", "disk.img", "--to", "repository", "--label", "2")]
     public void Command_lines_that_make_no_sense_are_refused(params string[] arguments) =>
         CommandRun.Of(arguments).FailedWith(2);
+
+    [Theory]
+    [InlineData("backups", "s3://")]
+    [InlineData("backups", "s3:///prefix")]
+    [InlineData("backups", "s3+http://127.0.0.1")]
+    public void An_address_without_a_bucket_is_refused(params string[] arguments) =>
+        Assert.Contains("the bucket is missing", CommandRun.Of(arguments).FailedWith(1), StringComparison.Ordinal);
+
+    [Fact]
+    public void A_name_with_a_colon_is_no_protocol_of_qemu()
+    {
+        Run("backup", Disk, "--to", Repository);
+
+        // In a process of its own: the name is a bare one there.
+        Oracle.Run("bash", "-c", "cd \"$1\" && \"$2\" export repository -o 5:30.qcow2", "bash", _folder.Path, Path.Combine(AppContext.BaseDirectory, "era"))
+            .AssertSuccess();
+
+        Oracle.Run("qemu-img", "compare", _folder["5:30.qcow2"], Disk).AssertSuccess();
+    }
 
     [Fact]
     public void The_client_of_object_stores_is_loaded_for_object_stores_only()
