@@ -15,6 +15,7 @@ internal static class Program
     private static int Main(string[] arguments)
     {
         StreamWriter output = new(new StandardOutputStream(), new UTF8Encoding(false), OutputBuffer);
+        Console.SetError(new StreamWriter(new StandardErrorStream(), new UTF8Encoding(false)) { AutoFlush = true });
         return Run(arguments, output, Console.Error);
     }
 

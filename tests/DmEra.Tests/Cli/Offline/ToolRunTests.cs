@@ -86,6 +86,14 @@ public sealed class ToolRunTests : IDisposable
     }
 
     [Fact]
+    public void An_error_that_nobody_can_be_told_of_is_in_the_exit_status()
+    {
+        ProgramResult result = Run("\"$2\" check \"$1/none\" 2>/dev/full; echo $?", Era);
+
+        Assert.Equal(("1\n", ""), (result.Output, result.Error));
+    }
+
+    [Fact]
     public void A_bar_is_drawn_on_a_terminal_only_and_wiped_away()
     {
         // Both wait for their input until the bar is there; what has no terminal was started first.
