@@ -11,16 +11,18 @@ namespace DmEra.Backup.Upkeep;
 internal sealed class LivePack(PackName name, long length)
 {
     private BitArray? _live;
+    private long _recordBytes;      // stored, and of those that are live
+    private long _liveBytes;
 
     public PackName Name { get; } = name;
 
     public long Length { get; } = length;
 
-    /// <summary>Stored bytes of its live records.</summary>
-    public long LiveBytes { get; private set; }
-
     /// <summary>True when an image leads to it.</summary>
     public bool IsLive => _live is not null;
+
+    /// <summary>True when images lead to less than half of what its records store.</summary>
+    public bool IsThin => IsLive && _liveBytes < _recordBytes / 2;
 
     /// <summary>True when an image leads to this record.</summary>
     public bool IsLiveAt(int record) => _live?[record] ?? false;
@@ -28,10 +30,15 @@ internal sealed class LivePack(PackName name, long length)
     /// <summary>Notes that an image leads to a record.</summary>
     public void Mark(PackDirectory directory, int record)
     {
-        _live ??= new BitArray(directory.Rows.Length);
+        if (_live is null)
+        {
+            _live = new BitArray(directory.Rows.Length);
+            _recordBytes = directory.RangeOf(0, directory.Rows.Length).Length;
+        }
+
         if (_live[record]) return;
         _live[record] = true;
-        LiveBytes += directory.Rows[record].StoredLength;
+        _liveBytes += directory.Rows[record].StoredLength;
     }
 }
 

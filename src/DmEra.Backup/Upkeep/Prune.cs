@@ -7,7 +7,7 @@ namespace DmEra.Backup.Upkeep;
 /// <summary>What a prune did, or would do.</summary>
 /// <param name="Kept">Numbers of the images that stay.</param>
 /// <param name="Dropped">Numbers of the images that went.</param>
-/// <param name="BytesFreed">Bytes by which the repository has shrunk.</param>
+/// <param name="BytesFreed">Bytes by which the repository has shrunk; negative when new maps take more than what went.</param>
 public sealed record PruneReport(IReadOnlyList<uint> Kept, IReadOnlyList<uint> Dropped, long BytesFreed);
 
 /// <summary>
@@ -85,7 +85,7 @@ public sealed class Prune
             _repository.Store.Delete(plan.Dropped.Select(Repository.NameOf));
             Remove([.. live.All.Where(pack => !pack.IsLive)]);
 
-            List<LivePack> thin = [.. live.All.Where(pack => pack.IsLive && pack.LiveBytes < pack.Length / 2)];
+            List<LivePack> thin = [.. live.All.Where(pack => pack.IsThin)];
             if (thin.Count == 0) continue;
             using Repack repack = new(_repository, newest, numbers);
             IReadOnlySet<PackName> moved = repack.Run(thin, images, exclusive, _stop);

@@ -61,7 +61,8 @@ internal sealed class PruneCommand
     {
         string dropped = report.Dropped.Count == 0 ? "nothing" : $"image {string.Join(", ", report.Dropped)}";
         output.WriteLine($"keeps image {string.Join(", ", report.Kept)}");
-        output.WriteLine(isDryRun ? $"would remove {dropped}" : $"removed {dropped}; {Amount.Bytes(report.BytesFreed)} freed");
+        string freed = report.BytesFreed > 0 ? $"; {Amount.Bytes(report.BytesFreed)} freed" : "";
+        output.WriteLine(isDryRun ? $"would remove {dropped}" : $"removed {dropped}{freed}");
     }
 
     private static Option<int> Count(string name, string description)
