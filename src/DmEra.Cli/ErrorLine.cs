@@ -25,8 +25,13 @@ internal static class ErrorLine
 
     private static string Message(ParseResult parse) =>
         parse.UnmatchedTokens is [string unknown, ..]
-            ? $"unrecognized command or argument '{unknown}'"
+            ? $"unrecognized command or argument '{UnknownOption(parse) ?? unknown}'"
             : parse.Errors.MinBy(Rank)!.Message.TrimEnd('.');
+
+    // An option that there is not was taken for an operand, and the operand behind it did not fit.
+    private static string? UnknownOption(ParseResult parse) =>
+        parse.Tokens.TakeWhile(token => token.Type != TokenType.DoubleDash)
+            .FirstOrDefault(token => token.Type == TokenType.Argument && token.Value.StartsWith("--", StringComparison.Ordinal))?.Value;
 
     // What is wrong with a word that is there explains the words that are missing, too.
     private static int Rank(ParseError error) => error.SymbolResult switch

@@ -23,9 +23,9 @@ internal sealed class StandardErrorStream : Stream
     public override void Write(byte[] buffer, int offset, int count)
     {
         try { _console.Write(buffer, offset, count); }
-        catch (IOException)
+        catch (Exception fault) when (fault is IOException or UnauthorizedAccessException)
         {
-            // There is nowhere left to tell it.
+            // Full, or closed, and the number taken by a file to be read. There is nowhere left to tell it.
         }
     }
 

@@ -41,16 +41,17 @@ public sealed class RepositorySecret
     public static RepositorySecret FromKeyFile(string path)
     {
         using FileStream file = File.OpenRead(path);
-        if (file.Length is < SmallestKeyFile or > LargestKeyFile)
+        // Perhaps a pipe, whose length nobody knows before its end.
+        byte[] bytes = new byte[LargestKeyFile + 1];
+        int length = file.ReadAtLeast(bytes, bytes.Length, throwOnEndOfStream: false);
+        if (length is < SmallestKeyFile or > LargestKeyFile)
         {
             throw new RepositoryException(
                 $"{path}: a key file has {SmallestKeyFile} bytes to 1 MiB; make one with: "
                 + $"head -c {SmallestKeyFile} /dev/urandom > {path}");
         }
 
-        byte[] bytes = new byte[file.Length];
-        file.ReadExactly(bytes);
-        return new RepositorySecret(KeyFile, bytes);
+        return new RepositorySecret(KeyFile, bytes[..length]);
     }
 
     internal byte[] DeriveKey(ReadOnlySpan<byte> salt, int iterations) =>

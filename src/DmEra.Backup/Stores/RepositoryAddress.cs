@@ -19,6 +19,8 @@ public static class RepositoryAddress
     public static IObjectStore Open(string address, CancellationToken stop)
     {
         int colon = address.IndexOf("://", StringComparison.Ordinal);
+        if (colon < 0 && File.Exists(address))
+            throw new RepositoryException($"{address}: a file; a repository is a folder, s3://BUCKET/PREFIX or s3+https://HOST/BUCKET/PREFIX");
         if (colon < 0) return new FolderStore(address);
         string scheme = address[..colon];
         if (!Uri.TryCreate(address[(scheme.StartsWith(ServerSchemePrefix, StringComparison.Ordinal) ? 3 : 0)..],

@@ -1,5 +1,6 @@
 using DmEra.Backup.Images;
 using DmEra.Backup.Restoring;
+using DmEra.Cli.Offline;
 using DmEra.Devices;
 
 namespace DmEra.Cli.Backups;
@@ -35,7 +36,7 @@ internal sealed class RestoreSession(
     /// <summary>Writes over a tracked device, so that its eras know of it.</summary>
     public string WriteTracked(string path, string metadata)
     {
-        using TrackedTarget target = TrackedTarget.Open(metadata, path);
+        using TrackedTarget target = MetadataFile.Use(metadata, () => TrackedTarget.Open(metadata, path));
         RequireLength(path, target.Device.SizeSectors * ByteSize.Sector);
         Write(target.Begin(), TargetContent.Unknown);
         return $"{path}: image {image.Number}, {Amount.Bytes(Bytes)}, recorded in era {target.CurrentEra}";
@@ -44,7 +45,7 @@ internal sealed class RestoreSession(
     /// <summary>Brings a tracked device back to the image by writing only what was written since.</summary>
     public string RollBack(string path, string metadata)
     {
-        using TrackedTarget target = TrackedTarget.Open(metadata, path);
+        using TrackedTarget target = MetadataFile.Use(metadata, () => TrackedTarget.Open(metadata, path));
         using ByteProgress progress = new(terminal, 0, TimeProvider.System);
         RollbackReport report = Rollback.Run(repository, image, target, progress, TimeProvider.System, stop);
         string remark = report.Remark is null ? "" : $"; {report.Remark}";

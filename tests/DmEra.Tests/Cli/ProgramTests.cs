@@ -32,6 +32,7 @@ public sealed class ProgramTests
     [InlineData("era: Required command was not provided; see 'era --help'")]
     [InlineData("era: unrecognized command or argument 'frobnicate'; see 'era --help'", "frobnicate")]
     [InlineData("era: unrecognized command or argument '--nope'; see 'era --help'", "--nope")]
+    [InlineData("era check: unrecognized command or argument '--nope'; see 'era check --help'", "check", "--nope", "disk.era")]
     [InlineData("era: Required command was not provided; see 'era --help'", "[suggest]")]
     [InlineData("era: unrecognized command or argument '/?'; see 'era --help'", "/?")]
     [InlineData("era: unrecognized command or argument '@file'; see 'era --help'", "@file")]

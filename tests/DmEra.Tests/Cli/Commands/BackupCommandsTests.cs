@@ -129,6 +129,8 @@ public sealed class BackupCommandsTests : IDisposable
         Assert.Contains("not its key file", Fail("verify", Repository, "--key-file", _folder["other"]), StringComparison.Ordinal);
         Assert.Contains("under a key file", Fail("backup", Disk, "--to", Repository, "--passphrase-file", _folder["passphrase"]), StringComparison.Ordinal);
         Run("verify", Repository, "--key-file", _folder["key"]);
+        Oracle.Run("bash", "-c", "\"$2\" verify \"$1/repository\" --key-file <(cat \"$1/key\")", "bash", _folder.Path, Path.Combine(AppContext.BaseDirectory, "era"))
+            .AssertSuccess();
         Run("restore-image", Repository, "--key-file", _folder["key"], "--to", _folder["restored.img"]);
         AssertSame("disk.img", "restored.img");
     }
@@ -216,6 +218,27 @@ public sealed class BackupCommandsTests : IDisposable
     [InlineData("backups", "s3+http://127.0.0.1")]
     public void An_address_without_a_bucket_is_refused(params string[] arguments) =>
         Assert.Contains("the bucket is missing", CommandRun.Of(arguments).FailedWith(1), StringComparison.Ordinal);
+
+    [Theory, InlineData(false), InlineData(true)]
+    public void Metadata_that_is_none_is_named_by_a_restore(bool onlyChanged)
+    {
+        Run("backup", Disk, "--to", Repository);
+        File.WriteAllText(_folder["notes"], "no metadata");
+        string[] more = onlyChanged ? ["--only-changed"] : [];
+
+        string line = Fail(["restore-image", Repository, "--to", Disk, "--metadata", _folder["notes"], .. more]);
+
+        Assert.StartsWith($"era: {_folder["notes"]}: ", line, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("backup", "{disk}", "--to", "{disk}")]
+    [InlineData("backups", "{disk}")]
+    [InlineData("verify", "{disk}")]
+    public void A_file_is_no_repository(params string[] arguments) =>
+        Assert.Contains(
+            "disk.img: a file; a repository is a folder",
+            Fail([.. arguments.Select(argument => argument.Replace("{disk}", Disk, StringComparison.Ordinal))]), StringComparison.Ordinal);
 
     [Fact]
     public void A_name_with_a_colon_is_no_protocol_of_qemu()

@@ -85,10 +85,10 @@ public sealed class ToolRunTests : IDisposable
         Assert.Equal((0, "old\n", ""), (result.ExitCode, result.Output, result.Error));
     }
 
-    [Fact]
-    public void An_error_that_nobody_can_be_told_of_is_in_the_exit_status()
+    [Theory, InlineData("2>/dev/full"), InlineData("2>&-")]
+    public void An_error_that_nobody_can_be_told_of_is_in_the_exit_status(string redirection)
     {
-        ProgramResult result = Run("\"$2\" check \"$1/none\" 2>/dev/full; echo $?", Era);
+        ProgramResult result = Run($"\"$2\" check \"$1/none\" {redirection}; echo $?", Era);
 
         Assert.Equal(("1\n", ""), (result.Output, result.Error));
     }
