@@ -1,9 +1,9 @@
 using System.Diagnostics;
 using DmEra.Devices;
+using DmEra.Devices.Threads;
 using DmEra.Target.History;
 using DmEra.Target.Mapping;
 using DmEra.Target.Metadata;
-using DmEra.Target.Threads;
 
 namespace DmEra.Benchmarks;
 

@@ -1,5 +1,5 @@
 using DmEra.Devices;
-using DmEra.Target.Threads;
+using DmEra.Devices.Threads;
 
 namespace DmEra.Target.Mapping;
 

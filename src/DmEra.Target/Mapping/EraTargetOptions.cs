@@ -1,4 +1,4 @@
-using DmEra.Target.Threads;
+using DmEra.Devices.Threads;
 
 namespace DmEra.Target.Mapping;
 

@@ -1,8 +1,8 @@
 using DmEra.Devices;
+using DmEra.Devices.Threads;
 using DmEra.PersistentData.Blocks;
 using DmEra.Target.History;
 using DmEra.Target.Metadata;
-using DmEra.Target.Threads;
 
 namespace DmEra.Target.Mapping;
 

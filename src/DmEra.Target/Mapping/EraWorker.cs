@@ -1,6 +1,6 @@
 using DmEra.Devices;
+using DmEra.Devices.Threads;
 using DmEra.Target.History;
-using DmEra.Target.Threads;
 
 namespace DmEra.Target.Mapping;
 

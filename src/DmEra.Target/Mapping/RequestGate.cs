@@ -1,6 +1,6 @@
 using System.Diagnostics.CodeAnalysis;
 using DmEra.Devices;
-using DmEra.Target.Threads;
+using DmEra.Devices.Threads;
 
 namespace DmEra.Target.Mapping;
 

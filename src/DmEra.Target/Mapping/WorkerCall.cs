@@ -1,5 +1,5 @@
 using System.Runtime.ExceptionServices;
-using DmEra.Target.Threads;
+using DmEra.Devices.Threads;
 
 namespace DmEra.Target.Mapping;
 

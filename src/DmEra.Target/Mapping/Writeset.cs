@@ -1,5 +1,5 @@
+using DmEra.Devices.Threads;
 using DmEra.Target.History;
-using DmEra.Target.Threads;
 
 namespace DmEra.Target.Mapping;
 

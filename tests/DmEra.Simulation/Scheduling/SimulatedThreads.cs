@@ -1,4 +1,4 @@
-using DmEra.Target.Threads;
+using DmEra.Devices.Threads;
 
 namespace DmEra.Simulation.Scheduling;
 
@@ -23,7 +23,7 @@ internal sealed class SimulatedThreads(Scheduler scheduler) : IThreads
             Acquire();
         }
 
-        public void Exit()
+        public void Leave()
         {
             _holder = null;
             scheduler.WakeAll(this);
@@ -33,7 +33,7 @@ internal sealed class SimulatedThreads(Scheduler scheduler) : IThreads
 
         public void Wait(TimeSpan limit)
         {
-            Exit();
+            Leave();
             try
             {
                 scheduler.Wait(_condition, limit);

@@ -1,7 +1,7 @@
+using DmEra.Devices.Threads;
 using DmEra.Target.History;
 using DmEra.Target.Mapping;
 using DmEra.Target.Metadata;
-using DmEra.Target.Threads;
 
 namespace DmEra.Tests.Target;
 

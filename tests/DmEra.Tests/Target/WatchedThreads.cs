@@ -1,4 +1,4 @@
-using DmEra.Target.Threads;
+using DmEra.Devices.Threads;
 
 namespace DmEra.Tests.Target;
 
@@ -57,7 +57,7 @@ internal sealed class WatchedThreads : IThreads
 
         public void Enter() => Monitor.Enter(_lock);
 
-        public void Exit() => Monitor.Exit(_lock);
+        public void Leave() => Monitor.Exit(_lock);
 
         public void Wait()
         {

@@ -1,6 +1,6 @@
+using DmEra.Devices.Threads;
 using DmEra.Target.History;
 using DmEra.Target.Mapping;
-using DmEra.Target.Threads;
 
 namespace DmEra.Tests.Target.Mapping;
 

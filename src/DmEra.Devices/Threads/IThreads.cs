@@ -1,10 +1,10 @@
-namespace DmEra.Target.Threads;
+namespace DmEra.Devices.Threads;
 
 /// <summary>
-/// Every way in which the target starts a thread, waits, or asks for the time. Nothing else in it blocks but I/O: so
-/// a scheduler that implements this decides the order of everything.
+/// Every way in which devices, targets and clients start a thread, wait, or ask for the time. Nothing else in them blocks
+/// but I/O: so a scheduler that implements this decides the order of everything.
 /// </summary>
-internal interface IThreads
+public interface IThreads
 {
     /// <summary>Time since some fixed moment.</summary>
     TimeSpan Now { get; }
@@ -17,11 +17,13 @@ internal interface IThreads
 }
 
 /// <summary>A lock that a thread may wait in for others to change what it guards.</summary>
-internal interface IMonitor
+public interface IMonitor
 {
+    /// <summary>Takes the lock, once it is free.</summary>
     void Enter();
 
-    void Exit();
+    /// <summary>Lets go of the lock.</summary>
+    void Leave();
 
     /// <summary>Lets go of the lock until <see cref="PulseAll"/>; the caller tests its condition again.</summary>
     void Wait();
@@ -34,14 +36,16 @@ internal interface IMonitor
 }
 
 /// <summary>A held <see cref="IMonitor"/>, let go of by <c>using</c>.</summary>
-internal readonly ref struct MonitorHold(IMonitor monitor)
+public readonly ref struct MonitorHold(IMonitor monitor)
 {
-    public void Dispose() => monitor.Exit();
+    /// <summary>Lets go.</summary>
+    public void Dispose() => monitor.Leave();
 }
 
 /// <summary>Holds monitors in <c>using</c> statements.</summary>
-internal static class MonitorExtensions
+public static class MonitorExtensions
 {
+    /// <summary>Takes the lock, until the result is disposed of.</summary>
     public static MonitorHold Hold(this IMonitor monitor)
     {
         monitor.Enter();

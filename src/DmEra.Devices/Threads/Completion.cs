@@ -1,7 +1,7 @@
-namespace DmEra.Target.Threads;
+namespace DmEra.Devices.Threads;
 
 /// <summary>Something that will be over once; any number of threads may wait for it.</summary>
-internal sealed class Completion(IThreads threads)
+public sealed class Completion(IThreads threads)
 {
     private readonly IMonitor _monitor = threads.CreateMonitor();     // guards _isOver
     private bool _isOver;
@@ -14,6 +14,7 @@ internal sealed class Completion(IThreads threads)
         _monitor.PulseAll();
     }
 
+    /// <summary>Waits until it is over.</summary>
     public void Wait()
     {
         using MonitorHold hold = _monitor.Hold();

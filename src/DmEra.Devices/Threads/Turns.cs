@@ -1,8 +1,8 @@
-namespace DmEra.Target.Threads;
+namespace DmEra.Devices.Threads;
 
 /// <summary>Lets one thread at a time do something that takes long and waits for other threads, so that no lock is
 /// held meanwhile.</summary>
-internal sealed class Turns(IThreads threads)
+public sealed class Turns(IThreads threads)
 {
     private readonly IMonitor _monitor = threads.CreateMonitor();     // guards _taken
     private bool _taken;
@@ -26,6 +26,7 @@ internal sealed class Turns(IThreads threads)
     /// <summary>The right to go on, until disposed of.</summary>
     public readonly ref struct Turn(Turns turns)
     {
+        /// <summary>Ends the turn.</summary>
         public void Dispose() => turns.End();
     }
 }

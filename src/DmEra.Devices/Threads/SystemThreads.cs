@@ -1,20 +1,24 @@
 using System.Diagnostics;
 
-namespace DmEra.Target.Threads;
+namespace DmEra.Devices.Threads;
 
 /// <summary>The threads of the operating system.</summary>
-internal sealed class SystemThreads : IThreads
+public sealed class SystemThreads : IThreads
 {
+    /// <summary>The only one there is.</summary>
     public static readonly SystemThreads Instance = new();
 
     private SystemThreads()
     {
     }
 
+    /// <inheritdoc/>
     public TimeSpan Now => Stopwatch.GetElapsedTime(0);
 
+    /// <inheritdoc/>
     public void Start(string name, Action body) => new Thread(body.Invoke) { Name = name, IsBackground = true }.Start();
 
+    /// <inheritdoc/>
     public IMonitor CreateMonitor() => new SystemMonitor();
 
     private sealed class SystemMonitor : IMonitor
@@ -23,7 +27,7 @@ internal sealed class SystemThreads : IThreads
 
         public void Enter() => Monitor.Enter(_lock);
 
-        public void Exit() => Monitor.Exit(_lock);
+        public void Leave() => Monitor.Exit(_lock);
 
         public void Wait() => Monitor.Wait(_lock);
 

@@ -1,14 +1,16 @@
-namespace DmEra.Target.Threads;
+namespace DmEra.Devices.Threads;
 
 /// <summary>Counts requests on their way, so that one thread can wait until none is left. Counting takes no lock.</summary>
-internal sealed class InFlight(IThreads threads)
+public sealed class InFlight(IThreads threads)
 {
     private readonly IMonitor _monitor = threads.CreateMonitor();
     private int _count;
     private bool _isAwaited;
 
+    /// <summary>Counts one in.</summary>
     public void Enter() => Interlocked.Increment(ref _count);
 
+    /// <summary>Counts one out.</summary>
     public void Exit()
     {
         // Partner of WaitUntilNone: with a full fence between the write and the read on both sides, either this
