@@ -89,28 +89,18 @@ internal static class DigestionBenchmark
     }
 
     /// <summary>Counts writes of the superblock.</summary>
-    private sealed class CountingDevice(IBlockDevice device) : IBlockDevice
+    private sealed class CountingDevice(IBlockDevice device) : ForwardingDevice(device)
     {
         private long _commits;
 
         public long Commits => Volatile.Read(ref _commits);
 
-        public long Length => device.Length;
-
-        public void Read(long offset, Span<byte> buffer) => device.Read(offset, buffer);
-
-        public void Write(long offset, ReadOnlySpan<byte> data)
+        public override void Write(long offset, ReadOnlySpan<byte> data)
         {
             if (offset == 0) Interlocked.Increment(ref _commits);
-            device.Write(offset, data);
+            base.Write(offset, data);
         }
 
-        public void Flush() => device.Flush();
-
-        public void Trim(long offset, long length) => device.Trim(offset, length);
-
-        public void WriteZeroes(long offset, long length, ZeroingMode mode) => device.WriteZeroes(offset, length, mode);
-
-        public void Dispose() => device.Dispose();
+        public override void Dispose() => Inner.Dispose();
     }
 }

@@ -6,7 +6,7 @@ namespace DmEra.Devices;
 /// A regular file or a block node as a device, through the page cache. Holds a lock on it for as long as it is open,
 /// so that two programs never write the same disk: exclusive for a writer, shared among readers.
 /// </summary>
-public sealed class FileBlockDevice : IBlockDevice
+public sealed class FileBlockDevice : IBlockDevice, IImmediateAccess, IReadAhead, IWriteBehind, IExtendable, IRefreshable
 {
     // A buffered write of this size is a copy into the page cache; larger ones may meet the kernel's write-back.
     private const int LargestWriteNow = 128 * 1024;

@@ -1,7 +1,7 @@
 namespace DmEra.Devices;
 
 /// <summary>A device in memory, all zeroes at first. Its length can be extended like a file's.</summary>
-public sealed class MemoryBlockDevice : IBlockDevice
+public sealed class MemoryBlockDevice : IBlockDevice, IImmediateAccess, IExtendable
 {
     private readonly Lock _lock = new();    // guards _bytes: both the array and what is in it
     private byte[] _bytes;

@@ -10,7 +10,7 @@ namespace DmEra.Backup.Reading;
 /// A point in time as a device that can be read: from any thread, at any place. What is read often stays decoded, in
 /// bounded memory; everything is checked on its way out of the repository.
 /// </summary>
-public sealed class ImageDevice : IBlockDevice, IBlockStatusContext
+public sealed class ImageDevice : ReadOnlyDevice, IBlockStatusContext
 {
     private const int CachedBytes = 24 << 20;
     private const int CachedRegions = 8;
@@ -23,6 +23,7 @@ public sealed class ImageDevice : IBlockDevice, IBlockStatusContext
     private readonly LeastRecentlyUsed<(PackName Pack, int Record), byte[]> _records = new(CachedBytes, bytes => bytes.Length);
 
     private ImageDevice(Repository repository, ImageManifest image, RepositoryLock? imageLock)
+        : base("an image in a repository")
     {
         _reader = repository.Reader;
         _lock = imageLock;
@@ -30,7 +31,7 @@ public sealed class ImageDevice : IBlockDevice, IBlockStatusContext
     }
 
     /// <inheritdoc/>
-    public long Length => _map.SizeSectors * RecordRow.SectorSize;
+    public override long Length => _map.SizeSectors * RecordRow.SectorSize;
 
     /// <inheritdoc/>
     public string Name => "base:allocation";
@@ -59,7 +60,7 @@ public sealed class ImageDevice : IBlockDevice, IBlockStatusContext
     internal static ImageDevice OpenLocked(Repository repository, ImageManifest image) => new(repository, image, null);
 
     /// <inheritdoc/>
-    public void Read(long offset, Span<byte> buffer)
+    public override void Read(long offset, Span<byte> buffer)
     {
         try { ReadContent(offset, buffer); }
         catch (RepositoryException fault)
@@ -84,21 +85,7 @@ public sealed class ImageDevice : IBlockDevice, IBlockStatusContext
     }
 
     /// <inheritdoc/>
-    public void Write(long offset, ReadOnlySpan<byte> data) => throw ReadOnly();
-
-    /// <inheritdoc/>
-    public void Flush()
-    {
-    }
-
-    /// <inheritdoc/>
-    public void Trim(long offset, long length) => throw ReadOnly();
-
-    /// <inheritdoc/>
-    public void WriteZeroes(long offset, long length, ZeroingMode mode) => throw ReadOnly();
-
-    /// <inheritdoc/>
-    public void Dispose() => _lock?.Dispose();
+    public override void Dispose() => _lock?.Dispose();
 
     /// <summary>As <see cref="Read"/>, with the faults of the repository as they are.</summary>
     internal void ReadContent(long offset, Span<byte> buffer)
@@ -110,8 +97,6 @@ public sealed class ImageDevice : IBlockDevice, IBlockStatusContext
             buffer = buffer[count..];
         }
     }
-
-    private static DeviceException ReadOnly() => new("an image in a repository", Errno.EROFS);
 
     private int ReadSome(long offset, Span<byte> buffer)
     {

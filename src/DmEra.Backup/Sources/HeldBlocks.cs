@@ -5,12 +5,13 @@ using DmEra.Devices;
 namespace DmEra.Backup.Sources;
 
 /// <summary>Ranges of a device as they were when they were read into memory, so that the device can go on.</summary>
-internal sealed class HeldBlocks : IBlockDevice
+internal sealed class HeldBlocks : ReadOnlyDevice
 {
     private readonly List<(long Offset, byte[] Content)> _ranges = [];
 
     /// <summary>Reads the ranges.</summary>
     public HeldBlocks(IBlockDevice device, IEnumerable<SectorRange> ranges)
+        : base("blocks held for a backup")
     {
         Length = device.Length;
         foreach (SectorRange range in ranges)
@@ -22,10 +23,10 @@ internal sealed class HeldBlocks : IBlockDevice
     }
 
     /// <inheritdoc/>
-    public long Length { get; }
+    public override long Length { get; }
 
     /// <inheritdoc/>
-    public void Read(long offset, Span<byte> buffer)
+    public override void Read(long offset, Span<byte> buffer)
     {
         int index = _ranges.BinarySearch((offset, []), Comparer<(long Offset, byte[] Content)>.Create(
             (left, right) => left.Offset.CompareTo(right.Offset)));
@@ -34,23 +35,7 @@ internal sealed class HeldBlocks : IBlockDevice
     }
 
     /// <inheritdoc/>
-    public void Write(long offset, ReadOnlySpan<byte> data) => throw ReadOnly();
-
-    /// <inheritdoc/>
-    public void Flush()
+    public override void Dispose()
     {
     }
-
-    /// <inheritdoc/>
-    public void Trim(long offset, long length) => throw ReadOnly();
-
-    /// <inheritdoc/>
-    public void WriteZeroes(long offset, long length, ZeroingMode mode) => throw ReadOnly();
-
-    /// <inheritdoc/>
-    public void Dispose()
-    {
-    }
-
-    private static DeviceException ReadOnly() => new("blocks held for a backup", Errno.EROFS);
 }

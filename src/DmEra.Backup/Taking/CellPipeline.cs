@@ -18,6 +18,7 @@ internal sealed class CellPipeline
     private static readonly int Encoders = Math.Clamp(Environment.ProcessorCount, 1, MaxEncoders);
 
     private readonly IBlockDevice _source;
+    private readonly IReadAhead? _readAhead;
     private readonly IEnumerable<SectorRange> _ranges;
     private readonly LeftOverPacks _leftOvers;
     private readonly object _lock = new();      // guards all fields below; pulsed when any of them changes
@@ -33,6 +34,7 @@ internal sealed class CellPipeline
     private CellPipeline(IBlockDevice source, IEnumerable<SectorRange> ranges, LeftOverPacks leftOvers)
     {
         _source = source;
+        _readAhead = source as IReadAhead;
         _ranges = ranges;
         _leftOvers = leftOvers;
         _ring = [.. Enumerable.Range(0, (2 * Encoders) + 4).Select(_ => new Cell())];
@@ -113,7 +115,7 @@ internal sealed class CellPipeline
                 isMore = pieces.MoveNext();
                 if (!isMore) break;
                 ahead.Enqueue(pieces.Current);
-                _source.Prefetch(Bytes(pieces.Current.First), Bytes(pieces.Current.End - pieces.Current.First));
+                _readAhead?.Prefetch(Bytes(pieces.Current.First), Bytes(pieces.Current.End - pieces.Current.First));
             }
 
             if (!ahead.TryDequeue(out SectorRange next)) break;

@@ -3,25 +3,19 @@ using DmEra.Devices;
 namespace DmEra.Cli.Offline;
 
 /// <summary>A device whose reads somebody is told of, in bytes, before they are made. What is told may throw.</summary>
-internal sealed class WatchedDevice(IBlockDevice device, Action<int> onRead) : IBlockDevice
+internal sealed class WatchedDevice(IBlockDevice device, Action<int> onRead) : ForwardingDevice(device)
 {
-    public long Length => device.Length;
-
-    public void Read(long offset, Span<byte> buffer)
+    public override void Read(long offset, Span<byte> buffer)
     {
         onRead(buffer.Length);
-        device.Read(offset, buffer);
+        base.Read(offset, buffer);
     }
 
-    public void Write(long offset, ReadOnlySpan<byte> data) => device.Write(offset, data);
+    public override bool TryReadNow(long offset, Span<byte> buffer)
+    {
+        onRead(buffer.Length);
+        return base.TryReadNow(offset, buffer);
+    }
 
-    public void Flush() => device.Flush();
-
-    public void Trim(long offset, long length) => device.Trim(offset, length);
-
-    public void WriteZeroes(long offset, long length, ZeroingMode mode) => device.WriteZeroes(offset, length, mode);
-
-    public bool TryExtend(long length) => device.TryExtend(length);
-
-    public void Dispose() => device.Dispose();
+    public override void Dispose() => Inner.Dispose();
 }

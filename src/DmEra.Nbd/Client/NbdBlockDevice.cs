@@ -11,7 +11,7 @@ namespace DmEra.Nbd.Client;
 /// When the server goes away, requests wait until it is back and are sent again, those included that it had acknowledged
 /// but not made stable. So what was written is there after a flush, whatever happened to the server in between.
 /// </remarks>
-public sealed class NbdBlockDevice : IBlockDevice
+public sealed class NbdBlockDevice : IBlockDevice, IReadAhead, IRefreshable
 {
     // What fits into the 32 bits of a length, whatever the server's blocks are.
     private const long LongestRange = (1L << 32) - (64 << 10);

@@ -16,7 +16,7 @@ internal sealed class NbdTransmission
     private const int LargestInline = 256 << 10;
 
     private readonly NbdSession _session;
-    private readonly IBlockDevice _device;
+    private readonly IImmediateAccess? _immediate;      // of the device
     private readonly INbdTransport _transport;
     private readonly Action<NbdWork> _later;
     private readonly ConnectionLog _log;
@@ -43,7 +43,7 @@ internal sealed class NbdTransmission
         NbdSession session, INbdTransport transport, Action<NbdWork> later, NbdBuffers buffers, ConnectionLog log)
     {
         _session = session;
-        _device = session.Export.Device;
+        _immediate = session.Export.Device as IImmediateAccess;
         _transport = transport;
         _later = later;
         _buffers = buffers;
@@ -138,7 +138,7 @@ internal sealed class NbdTransmission
         Span<byte> reply = Reserve(header + (int)request.Length);
         try
         {
-            if (!_device.TryReadNow((long)request.Offset, reply[header..])) return ServeLater(request);
+            if (_immediate is null || !_immediate.TryReadNow((long)request.Offset, reply[header..])) return ServeLater(request);
         }
         catch (DeviceException fault)
         {
@@ -156,7 +156,7 @@ internal sealed class NbdTransmission
         try
         {
             // Left in the input, the payload goes with the request.
-            if (!_device.TryWriteNow((long)request.Offset, _input.Peek(length))) return ServeLater(request);
+            if (_immediate is null || !_immediate.TryWriteNow((long)request.Offset, _input.Peek(length))) return ServeLater(request);
         }
         catch (DeviceException fault)
         {

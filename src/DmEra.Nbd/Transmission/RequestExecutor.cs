@@ -11,6 +11,7 @@ namespace DmEra.Nbd.Transmission;
 internal sealed class RequestExecutor(NbdSession session, ReplyEncoder encoder)
 {
     private readonly IBlockDevice _device = session.Export.Device;
+    private readonly IReadAhead? _readAhead = session.Export.Device as IReadAhead;
 
     /// <summary>Executes a request and lays out its reply.</summary>
     /// <exception cref="DeviceException">The device failed.</exception>
@@ -31,7 +32,7 @@ internal sealed class RequestExecutor(NbdSession session, ReplyEncoder encoder)
                 _device.Flush();
                 break;
             case Command.Cache:
-                _device.Prefetch(offset, length);
+                _readAhead?.Prefetch(offset, length);
                 break;
             case Command.Write:
                 _device.Write(offset, work.Payload);

@@ -203,7 +203,7 @@ public sealed class MetadataSpaceMap : ISpaceMap
     /// extended now.</summary>
     private void Grow()
     {
-        _blocks.Device.RefreshLength();
+        (_blocks.Device as IRefreshable)?.RefreshLength();
         if (_blocks.BlockCount <= BlockCount) ExtendDevice();
         ulong blockCount = Math.Min(_blocks.BlockCount, BitmapHeader.MaxMetadataBlocks);
         if (blockCount <= BlockCount) throw Full("and the format has no room for more");
@@ -215,7 +215,8 @@ public sealed class MetadataSpaceMap : ISpaceMap
         ulong wanted = Math.Min(BlockCount + Math.Max(MinGrowthBlocks, BlockCount / 4), BitmapHeader.MaxMetadataBlocks);
         try
         {
-            if (!_blocks.Device.TryExtend((long)wanted * BlockManager.BlockSize)) throw Full("and the device has a fixed size");
+            if (_blocks.Device is not IExtendable device || !device.TryExtend((long)wanted * BlockManager.BlockSize))
+                throw Full("and the device has a fixed size");
         }
         catch (DeviceException fault) when (fault.Errno is Errno.ENOSPC or Errno.EDQUOT or Errno.EFBIG)
         {

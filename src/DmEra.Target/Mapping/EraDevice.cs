@@ -11,21 +11,21 @@ namespace DmEra.Target.Mapping;
 /// allocates nothing.</remarks>
 internal sealed class EraDevice(
     IBlockDevice origin, RequestGate gate, EraWorker worker, MarkAhead markAhead, long blockSizeBytes)
-    : IBlockDevice
+    : ForwardingDevice(origin)
 {
     private long _length;
 
     /// <inheritdoc/>
-    public long Length => Volatile.Read(ref _length);
+    public override long Length => Volatile.Read(ref _length);
 
     /// <inheritdoc/>
-    public void Read(long offset, Span<byte> buffer)
+    public override void Read(long offset, Span<byte> buffer)
     {
         gate.EnterRead();
         try
         {
             RequireInside(offset, buffer.Length, Errno.EIO);
-            origin.Read(offset, buffer);
+            Inner.Read(offset, buffer);
         }
         finally
         {
@@ -34,13 +34,13 @@ internal sealed class EraDevice(
     }
 
     /// <inheritdoc/>
-    public void Write(long offset, ReadOnlySpan<byte> data)
+    public override void Write(long offset, ReadOnlySpan<byte> data)
     {
         Writeset writeset = gate.EnterWrite();
         try
         {
             MakeMarksDurable(writeset, offset, data.Length);
-            origin.Write(offset, data);
+            Inner.Write(offset, data);
         }
         finally
         {
@@ -50,12 +50,12 @@ internal sealed class EraDevice(
 
     /// <inheritdoc/>
     /// <remarks>Marks are durable before the writes they are for: there is nothing but the origin to flush.</remarks>
-    public void Flush()
+    public override void Flush()
     {
         gate.EnterRead();
         try
         {
-            origin.Flush();
+            Inner.Flush();
         }
         finally
         {
@@ -64,13 +64,13 @@ internal sealed class EraDevice(
     }
 
     /// <inheritdoc/>
-    public void Trim(long offset, long length)
+    public override void Trim(long offset, long length)
     {
         Writeset writeset = gate.EnterWrite();
         try
         {
             MakeMarksDurable(writeset, offset, length);
-            origin.Trim(offset, length);
+            Inner.Trim(offset, length);
         }
         finally
         {
@@ -79,13 +79,13 @@ internal sealed class EraDevice(
     }
 
     /// <inheritdoc/>
-    public void WriteZeroes(long offset, long length, ZeroingMode mode)
+    public override void WriteZeroes(long offset, long length, ZeroingMode mode)
     {
         Writeset writeset = gate.EnterWrite();
         try
         {
             MakeMarksDurable(writeset, offset, length);
-            origin.WriteZeroes(offset, length, mode);
+            Inner.WriteZeroes(offset, length, mode);
         }
         finally
         {
@@ -94,13 +94,13 @@ internal sealed class EraDevice(
     }
 
     /// <inheritdoc/>
-    public bool TryReadNow(long offset, Span<byte> buffer)
+    public override bool TryReadNow(long offset, Span<byte> buffer)
     {
         if (!gate.TryEnterRead()) return false;
         try
         {
             RequireInside(offset, buffer.Length, Errno.EIO);
-            return origin.TryReadNow(offset, buffer);
+            return base.TryReadNow(offset, buffer);
         }
         finally
         {
@@ -109,12 +109,12 @@ internal sealed class EraDevice(
     }
 
     /// <inheritdoc/>
-    public bool TryWriteNow(long offset, ReadOnlySpan<byte> data)
+    public override bool TryWriteNow(long offset, ReadOnlySpan<byte> data)
     {
         if (!gate.TryEnterWrite(out Writeset? writeset)) return false;
         try
         {
-            return writeset.IsMarked(BlocksOf(offset, data.Length)) && origin.TryWriteNow(offset, data);
+            return writeset.IsMarked(BlocksOf(offset, data.Length)) && base.TryWriteNow(offset, data);
         }
         finally
         {
@@ -123,18 +123,42 @@ internal sealed class EraDevice(
     }
 
     /// <inheritdoc/>
-    public void Prefetch(long offset, long length)
+    public override void Prefetch(long offset, long length)
     {
         if (!gate.TryEnterRead()) return;
         try
         {
             RequireInside(offset, length, Errno.EIO);
-            origin.Prefetch(offset, length);
+            base.Prefetch(offset, length);
         }
         finally
         {
             gate.ExitRead();
         }
+    }
+
+    /// <inheritdoc/>
+    public override void BeginFlush(long offset, long length)
+    {
+        if (!gate.TryEnterRead()) return;
+        try
+        {
+            RequireInside(offset, length, Errno.EIO);
+            base.BeginFlush(offset, length);
+        }
+        finally
+        {
+            gate.ExitRead();
+        }
+    }
+
+    /// <inheritdoc/>
+    /// <remarks>The table says how long the device is, and <see cref="EraTarget.Resize"/> changes it.</remarks>
+    public override bool TryExtend(long length) => false;
+
+    /// <inheritdoc/>
+    public override void RefreshLength()
+    {
     }
 
     /// <summary>Changes the length; only while the gate is closed and nothing is on its way.</summary>
@@ -142,7 +166,7 @@ internal sealed class EraDevice(
 
     /// <inheritdoc/>
     /// <remarks>The target owns the devices; disposing of what it lends to clients does nothing.</remarks>
-    public void Dispose()
+    public override void Dispose()
     {
     }
 

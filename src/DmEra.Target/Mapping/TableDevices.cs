@@ -36,7 +36,7 @@ internal static class TableDevices
     /// <summary>Throws when the origin is shorter than the table, after looking again: it may have been extended.</summary>
     public static void RequireLength(EraTable table, IBlockDevice origin)
     {
-        origin.RefreshLength();
+        (origin as IRefreshable)?.RefreshLength();
         if (origin.Length < table.LengthBytes)
         {
             throw new EraTargetException(

@@ -1,6 +1,7 @@
 using System.Numerics;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
+using DmEra.Devices;
 using DmEra.PersistentData.Arrays;
 using DmEra.Target.History;
 
@@ -111,7 +112,8 @@ internal sealed class ArrayBuilder<TValue>
             Span<byte> run = _buffer.AsSpan(begin * BlockWriter.BlockSize, (end - begin) * BlockWriter.BlockSize);
             _writer.Write(_first + index, run, ArrayBlockValidator.Instance);
             // A full buffer came in order, and will not be written again.
-            if (run.Length == BufferSize) _writer.Device.BeginFlush((long)(_first + index) * BlockWriter.BlockSize, run.Length);
+            if (run.Length == BufferSize && _writer.Device is IWriteBehind device)
+                device.BeginFlush((long)(_first + index) * BlockWriter.BlockSize, run.Length);
         }
     }
 }

@@ -34,7 +34,7 @@ internal sealed class BlockWriter(IBlockDevice device)
         if (needed > BlockCount)
         {
             ulong larger = Math.Min(needed + Math.Max(needed / 4, ExtensionBlocks), BitmapHeader.MaxMetadataBlocks);
-            if (!Device.TryExtend((long)larger * BlockSize)) throw Full("the output", BlockCount);
+            if (Device is not IExtendable extendable || !extendable.TryExtend((long)larger * BlockSize)) throw Full("the output", BlockCount);
         }
 
         Used = needed;

@@ -48,7 +48,7 @@ internal sealed class MetadataBuilder
     public static MetadataBuilder Create(IBlockDevice device, EraGeometry geometry)
     {
         // A new file gets room for what the device will record in it later: Linux does not extend metadata.
-        if (device.Length == 0) device.TryExtend(MetadataSizing.SuggestedBytes(geometry.NrBlocks));
+        if (device.Length == 0 && device is IExtendable extendable) extendable.TryExtend(MetadataSizing.SuggestedBytes(geometry.NrBlocks));
         MetadataBuilder builder = new(new BlockWriter(device), geometry);
         device.Write(0, new byte[BlockWriter.BlockSize]);
         device.Flush();

@@ -21,7 +21,7 @@ namespace DmEra.Simulation.Devices;
 /// power cut as before.</item>
 /// </list>
 /// </summary>
-public sealed class SimulatedDisk : IBlockDevice
+public sealed class SimulatedDisk : IBlockDevice, IImmediateAccess, IExtendable
 {
     private readonly Scheduler _scheduler;
     private readonly FaultPlan _faults;

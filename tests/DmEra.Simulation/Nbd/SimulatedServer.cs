@@ -83,23 +83,11 @@ internal sealed class SimulatedServer(Scheduler scheduler, IBlockDevice device)
     }
 
     /// <summary>The device as the connection's own thread uses it, which may lose power there.</summary>
-    private sealed class ServedDevice(IBlockDevice device, Crew crew) : IBlockDevice
+    private sealed class ServedDevice(IBlockDevice device, Crew crew) : ForwardingDevice(device)
     {
-        public long Length => device.Length;
-
-        public void Read(long offset, Span<byte> buffer) => device.Read(offset, buffer);
-
-        public void Write(long offset, ReadOnlySpan<byte> data) => device.Write(offset, data);
-
-        public void Flush() => device.Flush();
-
-        public void Trim(long offset, long length) => device.Trim(offset, length);
-
-        public void WriteZeroes(long offset, long length, ZeroingMode mode) => device.WriteZeroes(offset, length, mode);
-
-        public bool TryReadNow(long offset, Span<byte> buffer)
+        public override bool TryReadNow(long offset, Span<byte> buffer)
         {
-            try { return device.TryReadNow(offset, buffer); }
+            try { return base.TryReadNow(offset, buffer); }
             catch (PowerCutException)
             {
                 crew.Abandon();
@@ -107,9 +95,9 @@ internal sealed class SimulatedServer(Scheduler scheduler, IBlockDevice device)
             }
         }
 
-        public bool TryWriteNow(long offset, ReadOnlySpan<byte> data)
+        public override bool TryWriteNow(long offset, ReadOnlySpan<byte> data)
         {
-            try { return device.TryWriteNow(offset, data); }
+            try { return base.TryWriteNow(offset, data); }
             catch (PowerCutException)
             {
                 crew.Abandon();
@@ -117,7 +105,7 @@ internal sealed class SimulatedServer(Scheduler scheduler, IBlockDevice device)
             }
         }
 
-        public void Dispose()
+        public override void Dispose()
         {
         }
     }

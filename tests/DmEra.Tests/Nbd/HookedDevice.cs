@@ -4,7 +4,7 @@ namespace DmEra.Tests.Nbd;
 
 /// <summary>A device in memory that tells of each operation before doing it, so that a test can record, delay or fail
 /// it. Does nothing "now" unless told to.</summary>
-internal sealed class HookedDevice(int length) : IBlockDevice
+internal sealed class HookedDevice(int length) : IBlockDevice, IImmediateAccess, IReadAhead
 {
     private readonly MemoryBlockDevice _inner = new(length);
 

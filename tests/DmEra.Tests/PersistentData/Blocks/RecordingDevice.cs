@@ -7,7 +7,7 @@ namespace DmEra.Tests.PersistentData.Blocks;
 /// A device of metadata blocks that remembers what was done to it, and fails when told to. Only what was written takes
 /// memory, so it may be as large as the format allows.
 /// </summary>
-internal sealed class RecordingDevice(ulong blockCount) : IBlockDevice
+internal sealed class RecordingDevice(ulong blockCount) : IBlockDevice, IExtendable, IRefreshable
 {
     private const int BlockSize = 4096;
 

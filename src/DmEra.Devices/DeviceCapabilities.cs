@@ -1,0 +1,46 @@
+namespace DmEra.Devices;
+
+/// <summary>A device that can often do small requests without waiting for a disk, a commit or another machine.</summary>
+public interface IImmediateAccess
+{
+    /// <summary>Reads if that needs no waiting, as when the page cache has the range.</summary>
+    /// <returns>false when it would have to wait, or cannot tell; <paramref name="buffer"/> is then undefined.</returns>
+    /// <exception cref="DeviceException">The device failed.</exception>
+    bool TryReadNow(long offset, Span<byte> buffer);
+
+    /// <summary>Writes if that is not expected to wait.</summary>
+    /// <returns>false when it would have to wait, or cannot tell; nothing has been written then.</returns>
+    /// <exception cref="DeviceException">The device failed or is full.</exception>
+    bool TryWriteNow(long offset, ReadOnlySpan<byte> data);
+}
+
+/// <summary>A device that can bring nearer what will be read.</summary>
+public interface IReadAhead
+{
+    /// <summary>Says that a range will be read soon. A hint: it may do nothing, and waits for nothing.</summary>
+    void Prefetch(long offset, long length);
+}
+
+/// <summary>A device that can begin early with what a flush would have to wait for.</summary>
+public interface IWriteBehind
+{
+    /// <summary>Says that a range will not be written again soon. A hint: it may do nothing.</summary>
+    void BeginFlush(long offset, long length);
+}
+
+/// <summary>A device that can be made longer from here.</summary>
+public interface IExtendable
+{
+    /// <summary>Makes the device longer, with the space for it reserved; the new part reads as zeroes.</summary>
+    /// <returns>false when this one has a fixed size.</returns>
+    /// <exception cref="DeviceException">There is no space for it: the length is as before.</exception>
+    bool TryExtend(long length);
+}
+
+/// <summary>A device whose length somebody else may change.</summary>
+public interface IRefreshable
+{
+    /// <summary>Looks again how long the device is: somebody may have extended the file or the volume.</summary>
+    /// <exception cref="DeviceException">The device failed.</exception>
+    void RefreshLength();
+}
