@@ -30,6 +30,10 @@ public sealed record DeviceDescription
     /// <summary>Path of the origin.</summary>
     public required string Origin { get; init; }
 
+    /// <summary>The file or block device that is open as the origin, by its numbers; null when it is on a server. The path may
+    /// lead to another one by now.</summary>
+    public string? OriginIdentity { get; init; }
+
     /// <summary>Path of the metadata.</summary>
     public required string Metadata { get; init; }
 

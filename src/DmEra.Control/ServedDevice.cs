@@ -45,6 +45,7 @@ public sealed class ServedDevice(
             Size = table.LengthBytes,
             BlockSize = table.BlockSizeBytes,
             Origin = table.OriginPath,
+            OriginIdentity = target.OriginIdentity,
             Metadata = table.MetadataPath,
             Lineage = target.Lineage,
             MetadataBlocksUsed = status.UsedMetadataBlocks,

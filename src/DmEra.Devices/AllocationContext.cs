@@ -16,11 +16,16 @@ public sealed class AllocationContext(FileBlockDevice file) : IBlockStatusContex
     public void Describe(long offset, long length, int maxExtents, List<Extent> extents)
     {
         long end = offset + length;
-        if (end > file.Length) file.RefreshLength();    // the device that clients see has grown into it
-        for (int count = 0; offset < end && count < maxExtents; count++)
+        int first = extents.Count;
+        while (offset < end)
         {
             long next = Math.Min(file.EndOfRun(offset, out bool isHole), end);
-            extents.Add(new Extent(next - offset, isHole ? Hole | Zero : 0));
+            Extent run = new(next - offset, isHole ? Hole | Zero : 0);
+            // The file may be changing: a run can end where the next one is of the same kind.
+            if (extents.Count > first && extents[^1].Status == run.Status)
+                extents[^1] = new Extent(extents[^1].Length + run.Length, run.Status);
+            else if (extents.Count - first < maxExtents) extents.Add(run);
+            else return;
             offset = next;
         }
     }

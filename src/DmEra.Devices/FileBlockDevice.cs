@@ -69,19 +69,19 @@ public sealed class FileBlockDevice : IBlockDevice, IImmediateAccess, IReadAhead
         return new FileBlockDevice(path, file, status, writable: false, readsAnew: status.IsBlockDevice);
     }
 
-    /// <summary>Makes a copy of a file that shares its space with it, on file systems that can (XFS, btrfs), as it is at
+    /// <summary>Makes a copy of the file that shares its space with it, on file systems that can (XFS, btrfs), as it is at
     /// this moment. The copy has no name and is gone when it is closed.</summary>
     /// <returns>The copy, to be read; null when the file system cannot, or it is no regular file.</returns>
-    public static FileBlockDevice? TryClone(string path)
+    public FileBlockDevice? TryClone()
     {
-        string name = $"{path}.clone-{Environment.ProcessId}";
+        // Of what is open: the path may lead to another file by now.
+        if (!IsRegularFile) return null;
+        string name = $"{_path}.clone-{Environment.ProcessId}";
         try
         {
-            using SafeFileHandle source = LinuxFile.Open(path, LinuxFile.OpenReadOnly);
-            if (!LinuxFile.Status(source).IsRegular) return null;
             SafeFileHandle clone = File.OpenHandle(name, FileMode.CreateNew, FileAccess.ReadWrite);
             File.Delete(name);
-            if (LinuxFile.TryClone(source, clone))
+            if (LinuxFile.TryClone(_file, clone))
                 return new FileBlockDevice(name, clone, LinuxFile.Status(clone), writable: false);
             clone.Dispose();
             return null;
@@ -90,6 +90,20 @@ public sealed class FileBlockDevice : IBlockDevice, IImmediateAccess, IReadAhead
         {
             return null;
         }
+    }
+
+    /// <summary>The numbers that tell this file or device from all others of this machine, as long as it is there.</summary>
+    public string Identity => _status.IsBlockDevice
+        ? $"{_status.Identity.Major}:{_status.Identity.Minor}"
+        : $"{_status.Identity.Major}:{_status.Identity.Minor}/{_status.Identity.Inode}";
+
+    /// <summary>How it looks at this moment.</summary>
+    /// <exception cref="DeviceException">The device failed.</exception>
+    public FileStamp Stamp()
+    {
+        LinuxFile.FileStatus now = LinuxFile.Status(_file);
+        // The time of a block node is that of its name.
+        return new FileStamp(now.Identity.Inode, LinuxFile.Length(_file), IsRegularFile ? now.ModifiedNanoseconds : 0);
     }
 
     /// <summary>True when both names lead to the same file or device.</summary>
@@ -219,20 +233,24 @@ public sealed class FileBlockDevice : IBlockDevice, IImmediateAccess, IReadAhead
     /// <inheritdoc/>
     public void RefreshLength() => Volatile.Write(ref _length, LinuxFile.Length(_file));
 
-    /// <summary>The end of the run of data, or of the hole, that starts at <paramref name="offset"/>.</summary>
+    /// <summary>The end of the run of data, or of the hole, that starts at <paramref name="offset"/>: always behind it. What
+    /// lies behind the end of the file, as after somebody has cut it off, is called data without an end: reading it fails,
+    /// and nobody takes it for zeroes.</summary>
     /// <param name="offset">Bytes from the start.</param>
     /// <param name="isHole">True when the run reads as zeroes and takes no space.</param>
     public long EndOfRun(long offset, out bool isHole)
     {
         isHole = false;
-        if (!IsRegularFile) return Length;
+        long end = LinuxFile.Length(_file);
+        if (offset >= end) return long.MaxValue;
+        if (!IsRegularFile) return end;
         long data = LinuxFile.Next(_file, offset, LinuxFile.SeekData);
         isHole = data != offset;
-        if (isHole) return data < 0 ? Length : data;
+        if (isHole) return data < 0 ? end : data;
 
         // Somebody may have punched a hole here since: what was data a moment ago may be called so once more.
         long hole = LinuxFile.Next(_file, offset, LinuxFile.SeekHole);
-        return hole < 0 ? Length : Math.Max(hole, Math.Min((offset | (ZeroAlignment - 1)) + 1, Length));
+        return hole < 0 ? end : Math.Max(hole, Math.Min((offset | (ZeroAlignment - 1)) + 1, end));
     }
 
     /// <inheritdoc/>

@@ -84,7 +84,9 @@ internal static partial class LinuxFile
             (status.Mode & TypeMask) == TypeBlock,
             (status.Mode & TypeMask) == TypeBlock
                 ? (status.RdevMajor, status.RdevMinor, 0)
-                : (status.DevMajor, status.DevMinor, status.Inode));
+                : (status.DevMajor, status.DevMinor, status.Inode),
+            status.LinkCount,
+            (status.ModifiedSeconds * 1_000_000_000) + status.ModifiedNanoseconds);
     }
 
     public static void FlushData(SafeFileHandle file)
@@ -248,9 +250,14 @@ internal static partial class LinuxFile
     private static partial int statx(SafeFileHandle file, string path, int flags, uint mask, out Statx status);
 #pragma warning restore IDE1006, SA1300
 
-    /// <summary>What kind of file it is, and a value that is equal for two names of one file or device.</summary>
+    /// <summary>What kind of file it is, a value that is equal for two names of one file or device, how many names it has,
+    /// and when it was last written to.</summary>
     public readonly record struct FileStatus(
-        bool IsRegular, bool IsBlockDevice, (uint Major, uint Minor, ulong Inode) Identity);
+        bool IsRegular,
+        bool IsBlockDevice,
+        (uint Major, uint Minor, ulong Inode) Identity,
+        uint LinkCount,
+        long ModifiedNanoseconds);
 
     [StructLayout(LayoutKind.Sequential)]
     private unsafe struct IoVector
@@ -263,8 +270,11 @@ internal static partial class LinuxFile
     [StructLayout(LayoutKind.Explicit, Size = 256)]
     private struct Statx
     {
+        [FieldOffset(16)] public uint LinkCount;
         [FieldOffset(28)] public ushort Mode;
         [FieldOffset(32)] public ulong Inode;
+        [FieldOffset(112)] public long ModifiedSeconds;
+        [FieldOffset(120)] public uint ModifiedNanoseconds;
         [FieldOffset(128)] public uint RdevMajor;
         [FieldOffset(132)] public uint RdevMinor;
         [FieldOffset(136)] public uint DevMajor;

@@ -94,7 +94,7 @@ public sealed class LiveSource : IBackupSource
     // Tried before writes are held up for it; what the page cache has of the origin is on disk then.
     private bool CanClone()
     {
-        using FileBlockDevice? trial = FileBlockDevice.TryClone(_device.OriginPath);
+        using FileBlockDevice? trial = TryClone();
         return trial is not null;
     }
 
@@ -103,7 +103,7 @@ public sealed class LiveSource : IBackupSource
         FileBlockDevice? clone = null;
         try
         {
-            Moment moment = AtOneMoment(() => clone = FileBlockDevice.TryClone(_device.OriginPath)
+            Moment moment = AtOneMoment(() => clone = TryClone()
                 ?? throw new RepositoryException($"{_device.OriginPath}: cannot be cloned; is its file system full?"));
             pass(clone!, plan.FirstPass(clone!, WrittenSince));
             return moment.Point(ImageConsistency.Snapshot);
@@ -113,6 +113,8 @@ public sealed class LiveSource : IBackupSource
             clone?.Dispose();
         }
     }
+
+    private FileBlockDevice? TryClone() => (Origin as FileBlockDevice)?.TryClone();
 
     private TakenPoint TakeInPasses(TakePlan plan, TakePass pass)
     {

@@ -47,7 +47,7 @@ internal sealed class ServedOrigin : ILiveDevice
         DeviceDescription device = Wait(client.DescribeAsync(stop));
         return device.State switch
         {
-            "active" => new ServedOrigin(client, device, OpenOrigin(device.Origin), stop),
+            "active" => new ServedOrigin(client, device, OpenOrigin(device), stop),
             "suspended" => throw new CommandException($"{device.Name}: suspended; 'era resume {device.Name}' first"),
             _ => throw new CommandException($"{device.Name}: its metadata has failed: {device.FailureReason}"),
         };
@@ -94,9 +94,36 @@ internal sealed class ServedOrigin : ILiveDevice
         _client.Dispose();
     }
 
-    private static IBlockDevice OpenOrigin(string origin) => NbdUri.IsUri(origin)
-        ? NbdBlockDevice.Open(NbdUri.Parse(origin), new NbdClientOptions())
-        : FileBlockDevice.OpenShared(origin);
+    // The server has had its origin open since it started: the path may lead to another file by now, or that file may have
+    // been cut off.
+    private static IBlockDevice OpenOrigin(DeviceDescription device)
+    {
+        string path = device.Origin;
+        IBlockDevice origin = NbdUri.IsUri(path)
+            ? NbdBlockDevice.Open(NbdUri.Parse(path), new NbdClientOptions())
+            : FileBlockDevice.OpenShared(path);
+        try
+        {
+            if (origin is FileBlockDevice file && !string.Equals(file.Identity, device.OriginIdentity, StringComparison.Ordinal))
+            {
+                throw new CommandException($"{path}: was replaced while it is served: {device.Name} goes on with the file that was "
+                    + $"there before; 'era stop {device.Name}', put the right file there, and serve it again");
+            }
+
+            if (origin.Length < device.Size)
+            {
+                throw new CommandException($"{path}: was cut off while it is served, to {ByteSize.Format(origin.Length)} of "
+                    + $"{ByteSize.Format(device.Size)}; make it as long as it was, or 'era resize {device.Name} {ByteSize.Format(origin.Length)}'");
+            }
+
+            return origin;
+        }
+        catch
+        {
+            origin.Dispose();
+            throw;
+        }
+    }
 
     private static void Wait(Task task) => task.GetAwaiter().GetResult();
 

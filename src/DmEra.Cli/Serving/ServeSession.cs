@@ -22,6 +22,8 @@ internal sealed class ServeSession(ServeRequest request, TextWriter output, Text
         EraTargetOptions options = new() { Log = Log, MarkAhead = request.MarkAhead };
         using EraTarget target = remote is null ? EraTarget.Create(table, options) : EraTarget.Create(table, remote, options);
         using FileBlockDevice? file = remote is null ? FileBlockDevice.OpenShared(table.OriginPath) : null;
+        if (!string.Equals(file?.Identity, target.OriginIdentity, StringComparison.Ordinal))
+            throw new CommandException($"{table.OriginPath}: is being replaced just now; try again");
         IBlockStatusCatalog allocation = file is null ? remote!.Contexts : new BlockStatusCatalog(new AllocationContext(file));
         EraContexts eras = new(target, new DeviceLabels(target, Log));
         NbdExport export = new(request.Name, target.Device, new BlockStatusCatalog([], [allocation, eras]))

@@ -85,6 +85,10 @@ public sealed partial class EraTarget : IDisposable
     /// it.</summary>
     public Guid? Lineage => _eras.Usage.Lineage;
 
+    /// <summary>Tells the file or device that is open as the origin from all others; null when it is none of this machine. Its
+    /// path may lead to another one by now.</summary>
+    public string? OriginIdentity => (_origin as FileBlockDevice)?.Identity;
+
     /// <summary>What the device is doing.</summary>
     public TargetState State =>
         !Volatile.Read(ref _isResumed) ? TargetState.Suspended

@@ -63,6 +63,25 @@ public sealed class AllocationContextTests
         Assert.Equal([new(Mebibyte, 3)], extents);
     }
 
+    [Theory]
+    [InlineData(0, 8)]
+    [InlineData(1, 7)]
+    [InlineData(4, 2)]
+    public void What_was_cut_off_behind_the_back_of_the_device_is_no_hole_and_has_an_end(int offset, int length)
+    {
+        using TempFolder folder = new();
+        string path = folder.Sparse("disk", 8 * Mebibyte);
+        using FileBlockDevice file = FileBlockDevice.OpenShared(path);
+        using (FileStream cut = new(path, FileMode.Open)) cut.SetLength(Mebibyte);
+
+        List<Extent> extents = [];
+        new AllocationContext(file).Describe(offset * Mebibyte, length * Mebibyte, 100, extents);
+
+        Assert.All(extents, extent => Assert.True(extent.Length > 0));
+        Assert.Equal(length * Mebibyte, extents.Sum(extent => extent.Length));
+        Assert.Equal(0u, extents[^1].Status);
+    }
+
     [Fact]
     public void A_catalog_finds_what_it_lists_and_what_the_catalogs_behind_it_find()
     {
