@@ -18,12 +18,16 @@ public static class Errno
     public const int EBUSY = 16;
     public const int EEXIST = 17;
     public const int ENODEV = 19;
+    public const int ENOTDIR = 20;
     public const int EISDIR = 21;
     public const int EINVAL = 22;
     public const int EFBIG = 27;
     public const int ENOSPC = 28;
     public const int EROFS = 30;
+    public const int EMLINK = 31;
     public const int EPIPE = 32;
+    public const int ENOSYS = 38;
+    public const int ELOOP = 40;
     public const int ENODATA = 61;
     public const int EOVERFLOW = 75;
     public const int EILSEQ = 84;

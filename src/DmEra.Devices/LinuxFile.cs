@@ -4,7 +4,7 @@ using Microsoft.Win32.SafeHandles;
 namespace DmEra.Devices;
 
 /// <summary>
-/// The system calls that the base class library lacks: the only P/Invoke of the product. Every method returns 0 (or
+/// The system calls on files that the base class library lacks. Every method returns 0 (or
 /// the value asked for) or throws a <see cref="DeviceException"/>; calls interrupted by a signal are repeated.
 /// </summary>
 internal static partial class LinuxFile
@@ -12,11 +12,14 @@ internal static partial class LinuxFile
     public const int OpenReadOnly = 0;
     public const int OpenReadWrite = 2;
     public const int OpenPathOnly = 0x200000;   // no access to the content: a pipe is not waited for
+    public const int OpenNew = 0x40 | 0x80;     // O_CREAT | O_EXCL
+    public const int OpenNoTerminal = 0x100;
+    public const int OpenNonBlocking = 0x800;
+    public const int OpenCloseOnExec = 0x80000;
     public const int OpenExclusive = 0x80;      // on a block node: refuse one that is mounted or mapped
     public const int SeekData = 3;
     public const int SeekHole = 4;
 
-    private const int OpenCloseOnExec = 0x80000;
     private const int SeekEnd = 2;
     private const int LockExclusiveNonBlocking = 2 | 4;
     private const int LockSharedNonBlocking = 1 | 4;
@@ -32,10 +35,17 @@ internal static partial class LinuxFile
     private const uint BlkDiscard = 0x1277;
     private const uint FileClone = 0x40049409;  // FICLONE
     private const int TypeMask = 0xF000;
+    private const int TypeFolder = 0x4000;
     private const int TypeBlock = 0x6000;
     private const int TypeRegular = 0x8000;
     private const int StatxBasic = 0x7ff;
     private const int AtEmptyPath = 0x1000;
+
+    // Of the flags used here these two are not the same everywhere.
+    public static readonly int OpenFolder = IsArm ? 0x4000 : 0x10000;
+    public static readonly int OpenNoFollow = IsArm ? 0x8000 : 0x20000;
+
+    private static bool IsArm => RuntimeInformation.ProcessArchitecture is Architecture.Arm64 or Architecture.Arm;
 
     public static SafeFileHandle Open(string path, int flags)
     {
@@ -88,6 +98,11 @@ internal static partial class LinuxFile
             status.LinkCount,
             (status.ModifiedSeconds * 1_000_000_000) + status.ModifiedNanoseconds);
     }
+
+    /// <summary>Fills in what is known of a name in a folder.</summary>
+    /// <returns>0, or -1 with the last error set.</returns>
+    public static int Status(SafeFileHandle folder, string name, int flags, out Statx status) =>
+        statx(folder, name, flags, StatxBasic, out status);
 
     public static void FlushData(SafeFileHandle file)
     {
@@ -268,16 +283,24 @@ internal static partial class LinuxFile
 
     /// <summary>struct statx of linux/stat.h: 256 bytes; the fields behind the ones used are left unnamed.</summary>
     [StructLayout(LayoutKind.Explicit, Size = 256)]
-    private struct Statx
+    public struct Statx
     {
         [FieldOffset(16)] public uint LinkCount;
         [FieldOffset(28)] public ushort Mode;
         [FieldOffset(32)] public ulong Inode;
+        [FieldOffset(40)] public ulong Size;
         [FieldOffset(112)] public long ModifiedSeconds;
         [FieldOffset(120)] public uint ModifiedNanoseconds;
         [FieldOffset(128)] public uint RdevMajor;
         [FieldOffset(132)] public uint RdevMinor;
         [FieldOffset(136)] public uint DevMajor;
         [FieldOffset(140)] public uint DevMinor;
+
+        public readonly bool IsRegular => (Mode & TypeMask) == TypeRegular;
+
+        public readonly bool IsFolder => (Mode & TypeMask) == TypeFolder;
+
+        public readonly DateTimeOffset Modified => DateTimeOffset.FromUnixTimeSeconds(ModifiedSeconds)
+            .AddTicks(ModifiedNanoseconds / TimeSpan.NanosecondsPerTick);
     }
 }

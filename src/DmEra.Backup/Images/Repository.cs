@@ -12,7 +12,7 @@ namespace DmEra.Backup.Images;
 /// </summary>
 public sealed class Repository : IDisposable
 {
-    private const string ImagePrefix = "images/";
+    internal const string ImagePrefix = "images/";
 
     private Repository(IObjectStore store, RepositoryKey? key)
     {
@@ -26,6 +26,9 @@ public sealed class Repository : IDisposable
 
     /// <summary>True when its content can be read with its key only.</summary>
     public bool IsEncrypted => Key is not null;
+
+    /// <summary>Told what should be known though nothing failed, for people: one line each.</summary>
+    public Action<string>? Remark { get; set; }
 
     internal IObjectStore Store { get; }
 
@@ -89,7 +92,7 @@ public sealed class Repository : IDisposable
 
     /// <summary>Bytes of everything in it.</summary>
     /// <exception cref="RepositoryException">The store failed.</exception>
-    public long StoredBytes() => Store.List("").Sum(found => found.Length);
+    public long StoredBytes() => Store.List(PackName.Prefix).Concat(Store.List(ImagePrefix)).Sum(found => found.Length);
 
     /// <summary>Finds an image by its number or label; null is the newest.</summary>
     /// <exception cref="RepositoryException">There is none, or the store failed.</exception>
@@ -104,10 +107,22 @@ public sealed class Repository : IDisposable
             return ReadImage(number);
         }
 
-        return numbers.Reverse().Select(ReadImage)
-            .FirstOrDefault(image => string.Equals(image.Label, numberOrLabel, StringComparison.Ordinal))
-            ?? throw new RepositoryException(
-                $"{Address}: has no image '{numberOrLabel}'; 'era backups {Address}' lists what there is");
+        int damaged = 0;
+        foreach (uint candidate in numbers.Reverse())
+        {
+            try
+            {
+                if (ReadImage(candidate) is { } image && string.Equals(image.Label, numberOrLabel, StringComparison.Ordinal)) return image;
+            }
+            catch (ObjectDamagedException)
+            {
+                damaged++;
+            }
+        }
+
+        string perhaps = damaged == 0 ? "" : $", unless it is one of {damaged} whose documents are damaged";
+        throw new RepositoryException(
+            $"{Address}: has no image '{numberOrLabel}'{perhaps}; 'era backups {Address}' lists what there is");
     }
 
     /// <inheritdoc/>
@@ -141,14 +156,21 @@ public sealed class Repository : IDisposable
         return ImageMap.Load(address, image.Device.SizeSectors, Reader);
     }
 
-    /// <summary>Makes an image visible, or replaces its document.</summary>
+    /// <summary>Makes an image visible.</summary>
+    /// <exception cref="RepositoryException">There is one of that number already, or the store failed.</exception>
     internal void Publish(ImageManifest image)
     {
-        byte[] body = JsonSerializer.SerializeToUtf8Bytes(image, BackupJson.Default.ImageManifest);
-        Store.Put(NameOf(image.Number), SealedDocument.Seal(NameOf(image.Number), body, Key));
+        if (!Store.TryCreate(NameOf(image.Number), Seal(image)))
+            throw new RepositoryException($"{Address}: image {image.Number} was made by another program meanwhile; try again");
     }
+
+    /// <summary>Replaces the document of an image; for whoever has the repository for himself.</summary>
+    internal void Republish(ImageManifest image) => Store.Put(NameOf(image.Number), Seal(image));
 
     /// <summary>How a manifest writes an address.</summary>
     internal static string Describe(RecordAddress address) =>
         address.IsEmpty ? "" : $"{address.Pack}#{address.Record.Value}";
+
+    private byte[] Seal(ImageManifest image) => SealedDocument.Seal(
+        NameOf(image.Number), JsonSerializer.SerializeToUtf8Bytes(image, BackupJson.Default.ImageManifest), Key);
 }

@@ -58,16 +58,11 @@ internal sealed record RepositoryConfiguration(int Format, Guid Id, RepositoryEn
     public static RepositoryKey? Create(IObjectStore store, RepositorySecret? secret, TimeProvider time)
     {
         if (IsIn(store)) throw IsThere(store);
-        foreach (StoredObject found in store.List(""))
+        StoredObject other = store.List("").FirstOrDefault(found => !RepositoryLock.IsOne(found.Name));
+        if (other != default)
         {
-            if (found.Name.StartsWith(RepositoryLock.Prefix, StringComparison.Ordinal)
-                || found.Name.StartsWith(FolderStore.TemporaryPrefix, StringComparison.Ordinal))
-            {
-                continue;
-            }
-
             throw new RepositoryException(
-                $"{store.Address}: not empty, and no repository (it holds {found.Name}); a new one needs a place of its own");
+                $"{store.Address}: not empty, and no repository (it holds {other.Name}); a new one needs a place of its own");
         }
 
         // Of two at once one would put its key in the place of the other's, which has perhaps used it already.
@@ -78,7 +73,7 @@ internal sealed record RepositoryConfiguration(int Format, Guid Id, RepositoryEn
         RepositoryConfiguration configuration =
             new(SupportedFormat, id, master is null ? null : Wrap(master, secret!, id));
         byte[] body = JsonSerializer.SerializeToUtf8Bytes(configuration, BackupJson.Default.RepositoryConfiguration);
-        store.Put(Name, SealedDocument.Seal(Name, body, key: null));
+        if (!store.TryCreate(Name, SealedDocument.Seal(Name, body, key: null))) throw IsThere(store);
         return master is null ? null : new RepositoryKey(master);
     }
 

@@ -48,43 +48,62 @@ internal sealed class RepositoryLock : IDisposable
         _timer = time.CreateTimer(static state => ((RepositoryLock)state!).Renew(), this, Renewal, Renewal);
     }
 
+    /// <summary>True for the name of a lock; whatever else lies among them is nobody's.</summary>
+    public static bool IsOne(string name) => KindOf(name) is not null;
+
+    /// <summary>Takes a lock for reading.</summary>
+    /// <param name="repository">The repository; it is told when there is no lock.</param>
+    /// <param name="what">What for, for people: as in "era verify".</param>
+    /// <param name="time">For the renewals.</param>
+    /// <returns>null where this process may not write.</returns>
+    /// <exception cref="RepositoryException">Somebody removes things, or the store failed.</exception>
+    public static RepositoryLock? TryTakeForReading(Repository repository, string what, TimeProvider time)
+    {
+        try
+        {
+            return Take(repository.Store, LockKind.Read, what, time);
+        }
+        catch (StoreNotWritableException)
+        {
+            repository.Remark?.Invoke($"{repository.Address}: cannot be written to from here, so nothing keeps a prune elsewhere "
+                + "from removing what is being read");
+            return null;
+        }
+    }
+
     /// <summary>Takes a lock.</summary>
     /// <param name="store">The repository's.</param>
     /// <param name="kind">What for.</param>
     /// <param name="what">What for, for people: as in "era backup".</param>
     /// <param name="time">For the renewals.</param>
-    /// <returns>null for a reader of a store that cannot be written to: nobody can remove things there either.</returns>
+    /// <exception cref="StoreNotWritableException">This process may not write there.</exception>
     /// <exception cref="RepositoryException">Somebody else is in the way, or the store failed.</exception>
-    public static RepositoryLock? TryTake(IObjectStore store, LockKind kind, string what, TimeProvider time)
+    public static RepositoryLock Take(IObjectStore store, LockKind kind, string what, TimeProvider time)
     {
-        string name = $"{Prefix}{kind.ToString().ToLowerInvariant()}-{Guid.NewGuid():N}";
+        string name = $"{Prefix}{NameOf(kind)}-{Guid.NewGuid():N}";
         byte[] body = JsonSerializer.SerializeToUtf8Bytes(LockHolder.Me(what, time), BackupJson.Default.LockHolder);
         byte[] document = SealedDocument.Seal(name, body, key: null);
         DateTimeOffset written = time.GetUtcNow();
         try
         {
-            store.Put(name, document);
-        }
-        catch (RepositoryException) when (kind == LockKind.Read)
-        {
-            return null;
-        }
+            try { store.Put(name, document); }
+            catch (StoreFullException)
+            {
+                // A name alone may still find room, and locks as well; it only cannot tell whose it is.
+                document = [];
+                store.Put(name, document);
+            }
 
-        try
-        {
             ThrowIfBarred(store, kind, name);
             return new RepositoryLock(store, name, document, written, time);
         }
-        catch
+        catch (Exception fault) when (fault is not StoreNotWritableException)
         {
-            store.Delete(name);
+            // Even one that failed, or was ended, may have got there.
+            Withdraw(store, name);
             throw;
         }
     }
-
-    /// <summary>As <see cref="TryTake"/>, for those who write.</summary>
-    public static RepositoryLock Take(IObjectStore store, LockKind kind, string what, TimeProvider time) =>
-        TryTake(store, kind, what, time) ?? throw new RepositoryException($"{store.Address}: cannot be written to");
 
     /// <summary>Makes sure, before something is made visible or removed, that nobody took this process for
     /// dead.</summary>
@@ -106,11 +125,19 @@ internal sealed class RepositoryLock : IDisposable
         {
             if (_isDisposed) return;
             _isDisposed = true;
-            try { _store.Delete(_name); }
-            catch (RepositoryException)
-            {
-                // It ages, and does not count any more when this process has ended.
-            }
+            Withdraw(_store, _name);
+        }
+    }
+
+    private static void Withdraw(IObjectStore store, string name)
+    {
+        try
+        {
+            store.Withdraw(name);
+        }
+        catch (RepositoryException)
+        {
+            // It ages, and does not count any more when this process has ended.
         }
     }
 
@@ -137,16 +164,28 @@ internal sealed class RepositoryLock : IDisposable
         }
     }
 
-    private static bool IsInTheWay(LockKind kind, string name)
+    private static string NameOf(LockKind kind) => kind.ToString().ToLowerInvariant();
+
+    private static LockKind? KindOf(string name)
     {
-        string other = name[Prefix.Length..].Split('-')[0];
-        return kind switch
+        foreach (LockKind kind in Enum.GetValues<LockKind>())
+        {
+            if (name.StartsWith($"{Prefix}{NameOf(kind)}-", StringComparison.Ordinal) && name.LastIndexOf('/') < Prefix.Length) return kind;
+        }
+
+        return null;
+    }
+
+    private static bool IsInTheWay(LockKind kind, string name) => KindOf(name) switch
+    {
+        null => false,
+        LockKind other => kind switch
         {
             LockKind.Exclusive => true,
-            LockKind.Append => other is not "read",
-            _ => other is "exclusive",
-        };
-    }
+            LockKind.Append => other != LockKind.Read,
+            _ => other == LockKind.Exclusive,
+        },
+    };
 
     private static LockHolder? ReadHolder(IObjectStore store, string name, out bool isMissing)
     {

@@ -122,5 +122,7 @@ internal sealed class PackNumbers(uint next)
 {
     private uint _next = next;
 
+    public uint First { get; } = next;
+
     public uint Next() => _next++;
 }

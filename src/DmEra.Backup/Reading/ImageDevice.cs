@@ -44,7 +44,7 @@ public sealed class ImageDevice : ReadOnlyDevice, IBlockStatusContext
     /// <exception cref="RepositoryException">It is not there as it was written, or the store failed.</exception>
     public static ImageDevice Open(Repository repository, ImageManifest image, string what, TimeProvider time)
     {
-        RepositoryLock? imageLock = RepositoryLock.TryTake(repository.Store, LockKind.Read, what, time);
+        RepositoryLock? imageLock = RepositoryLock.TryTakeForReading(repository, what, time);
         try
         {
             return new ImageDevice(repository, image, imageLock);

@@ -58,7 +58,7 @@ public sealed class ImageRestore
         TimeProvider time,
         CancellationToken stop)
     {
-        using RepositoryLock? reading = RepositoryLock.TryTake(repository.Store, LockKind.Read, "era restore-image", time);
+        using RepositoryLock? reading = RepositoryLock.TryTakeForReading(repository, "era restore-image", time);
         RunLocked(repository, image, target, before, [new SectorRange(0, image.Device.SizeSectors)], progress, stop);
     }
 

@@ -40,7 +40,7 @@ public static class Rollback
         TimeProvider time,
         CancellationToken stop)
     {
-        using RepositoryLock? reading = RepositoryLock.TryTake(repository.Store, LockKind.Read, "era restore-image", time);
+        using RepositoryLock? reading = RepositoryLock.TryTakeForReading(repository, "era restore-image", time);
         string? remark = new ChainCheck(repository, image, target, Remedy).Require();
         if (target.Device.SizeSectors < image.Device.SizeSectors)
         {

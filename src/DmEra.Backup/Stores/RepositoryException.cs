@@ -34,3 +34,15 @@ public sealed class ObjectDamagedException(string name, string cause)
     /// <summary>What is wrong with it.</summary>
     public string Cause { get; } = cause;
 }
+
+/// <summary>The store is read-only for this process: its file system is, or it lacks the permission.</summary>
+/// <param name="message">One line that names the repository; no capital, no full stop.</param>
+/// <param name="cause">What the store reported.</param>
+public sealed class StoreNotWritableException(string message, Exception? cause = null)
+    : RepositoryException(message, cause);
+
+/// <summary>There is no room left in the store.</summary>
+/// <param name="message">One line that names the repository; no capital, no full stop.</param>
+/// <param name="cause">What the store reported.</param>
+public sealed class StoreFullException(string message, Exception? cause = null)
+    : RepositoryException(message, cause);

@@ -20,6 +20,7 @@ internal sealed class S3Store : IObjectStore
     private const int Connections = 16;
     private const string DefaultRegion = "us-east-1";
     private static readonly TimeSpan RequestTimeLimit = TimeSpan.FromSeconds(60);
+    private static readonly TimeSpan WithdrawTimeLimit = TimeSpan.FromSeconds(10);
 
     private readonly AmazonS3Client _client;
     private readonly string _bucket;
@@ -59,22 +60,23 @@ internal sealed class S3Store : IObjectStore
     public int Parallelism => 3;
 
     /// <inheritdoc/>
-    public void Put(string name, ReadOnlyMemory<byte> content) => Persist($"write {name}", content, bytes =>
+    public void Put(string name, ReadOnlyMemory<byte> content) => Upload(name, content, unlessMatches: null);
+
+    /// <inheritdoc/>
+    public bool TryCreate(string name, ReadOnlyMemory<byte> content)
     {
-        if (!MemoryMarshal.TryGetArray(bytes, out ArraySegment<byte> segment)) segment = bytes.ToArray();
-        using MemoryStream body = new(segment.Array!, segment.Offset, segment.Count, writable: false);
-        // In one piece and signed with its checksum: the server refuses what the network has changed.
-        PutObjectRequest request = new()
+        try
         {
-            BucketName = _bucket,
-            Key = _prefix + name,
-            InputStream = body,
-            AutoCloseStream = false,
-            UseChunkEncoding = false,
-            DisablePayloadSigning = false,
-        };
-        return _client.PutObjectAsync(request, _stop).GetAwaiter().GetResult().HttpStatusCode;
-    });
+            Upload(name, content, unlessMatches: "*");
+            return true;
+        }
+        catch (RepositoryException fault) when (fault.InnerException is AmazonServiceException { StatusCode: HttpStatusCode.PreconditionFailed })
+        {
+            // Perhaps by this very request, whose reply was lost.
+            byte[] there = new byte[content.Length + 1];
+            return Read(name, 0, there) == content.Length && content.Span.SequenceEqual(there.AsSpan(0, content.Length));
+        }
+    }
 
     /// <inheritdoc/>
     public int Read(string name, long offset, Span<byte> buffer)
@@ -136,7 +138,57 @@ internal sealed class S3Store : IObjectStore
     }
 
     /// <inheritdoc/>
+    public void Withdraw(string name)
+    {
+        using CancellationTokenSource limit = new(WithdrawTimeLimit);
+        try
+        {
+            _client.DeleteObjectAsync(_bucket, _prefix + name, limit.Token).GetAwaiter().GetResult();
+        }
+        catch (Exception fault) when (IsFault(fault) || fault is OperationCanceledException)
+        {
+            throw new RepositoryException($"{Address}: cannot delete {name}: {fault.GetBaseException().Message.TrimEnd('.')}", fault);
+        }
+    }
+
+    /// <inheritdoc/>
+    /// <remarks>An object is written in one request: it is whole, or not there.</remarks>
+    public void RemoveUnfinished(DateTimeOffset before)
+    {
+    }
+
+    /// <inheritdoc/>
     public void Dispose() => _client.Dispose();
+
+    private void Upload(string name, ReadOnlyMemory<byte> content, string? unlessMatches)
+    {
+        try
+        {
+            Persist($"write {name}", content, bytes => Send(name, bytes, unlessMatches));
+        }
+        catch (RepositoryException fault) when (fault.InnerException is AmazonServiceException { StatusCode: HttpStatusCode.Forbidden })
+        {
+            throw new StoreNotWritableException(fault.Message, fault.InnerException);
+        }
+    }
+
+    private HttpStatusCode Send(string name, ReadOnlyMemory<byte> content, string? unlessMatches)
+    {
+        if (!MemoryMarshal.TryGetArray(content, out ArraySegment<byte> segment)) segment = content.ToArray();
+        using MemoryStream body = new(segment.Array!, segment.Offset, segment.Count, writable: false);
+        // In one piece and signed with its checksum: the server refuses what the network has changed.
+        PutObjectRequest request = new()
+        {
+            BucketName = _bucket,
+            Key = _prefix + name,
+            InputStream = body,
+            AutoCloseStream = false,
+            UseChunkEncoding = false,
+            DisablePayloadSigning = false,
+            IfNoneMatch = unlessMatches,
+        };
+        return _client.PutObjectAsync(request, _stop).GetAwaiter().GetResult().HttpStatusCode;
+    }
 
     private static AmazonS3Config Configuration(Uri? endpoint)
     {

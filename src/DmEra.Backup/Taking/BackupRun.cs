@@ -57,11 +57,7 @@ public sealed class BackupRun
         TakePlan plan = new(source.Device, parent);
         long sectors = plan.FirstPass(source.Origin, source.WrittenSince).Sum(range => range.End - range.First);
         long bytes = sectors * RecordRow.SectorSize;
-        double? seconds = repository?.ImageNumbers() is [.., uint newest]
-            && repository.ReadImage(newest).Cost is { BytesRead: > 0, Seconds: > 0 } cost
-            ? bytes / (cost.BytesRead / cost.Seconds)
-            : null;
-        return new BackupEstimate(parent, bytes, seconds, remarks);
+        return new BackupEstimate(parent, bytes, SecondsFor(bytes, repository), remarks);
     }
 
     /// <summary>Takes an image.</summary>
@@ -129,10 +125,37 @@ public sealed class BackupRun
     {
         IReadOnlyList<uint> numbers = repository.ImageNumbers();
         if (kind == BackupKind.Full || numbers.Count == 0) return null;
-        ImageManifest parent = repository.ReadImage(numbers[^1]);
+        ImageManifest parent = ReadNewest(repository, numbers[^1]);
         string? remark = new ChainCheck(repository, parent, source, Remedy).Require();
         if (remark is not null) remarks.Add(remark);
         return parent;
+    }
+
+    private static ImageManifest ReadNewest(Repository repository, uint number)
+    {
+        try
+        {
+            return repository.ReadImage(number);
+        }
+        catch (ObjectDamagedException fault)
+        {
+            throw new RepositoryException($"{repository.Address}: image {number} is damaged ({fault.Cause}); {Remedy}", fault);
+        }
+    }
+
+    private static double? SecondsFor(long bytes, Repository? repository)
+    {
+        try
+        {
+            return repository?.ImageNumbers() is [.., uint newest]
+                && repository.ReadImage(newest).Cost is { BytesRead: > 0, Seconds: > 0 } cost
+                ? bytes / (cost.BytesRead / cost.Seconds)
+                : null;
+        }
+        catch (ObjectDamagedException)
+        {
+            return null;
+        }
     }
 
     private EraWitness? FindWitness(uint last, uint first)

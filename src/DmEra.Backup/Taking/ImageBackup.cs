@@ -107,7 +107,7 @@ internal sealed class ImageBackup : IDisposable
         {
             _repository.Store.Delete(_leftOvers.Unused());
         }
-        catch (RepositoryException)
+        catch (Exception fault) when (fault is RepositoryException or OperationCanceledException)
         {
             // The image is there, and so is the next prune.
         }

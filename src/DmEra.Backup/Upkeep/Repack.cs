@@ -66,7 +66,7 @@ internal sealed class Repack : IDisposable
         {
             if (written[i] is not (PackReference pack, int record)) continue;
             RecordAddress address = new(pack.Name, (uint)record);
-            _repository.Publish(images[i] with { Map = Repository.Describe(address) });
+            _repository.Republish(images[i] with { Map = Repository.Describe(address) });
         }
 
         return names;

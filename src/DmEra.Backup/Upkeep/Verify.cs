@@ -66,7 +66,7 @@ public sealed class Verify
     public static VerifyReport Run(
         Repository repository, VerifyDepth depth, IProgress<long>? progress, TimeProvider time, CancellationToken stop)
     {
-        using RepositoryLock? reading = RepositoryLock.TryTake(repository.Store, LockKind.Read, "era verify", time);
+        using RepositoryLock? reading = RepositoryLock.TryTakeForReading(repository, "era verify", time);
         Verify verify = new(repository, depth, progress, stop);
         IReadOnlyList<uint> images = repository.ImageNumbers();
         verify.ReadPacks();
@@ -101,12 +101,10 @@ public sealed class Verify
     // A name with a flipped bit hides an object as well as flipped content does.
     private void FindStrays(IReadOnlyList<uint> images)
     {
-        HashSet<string> expected = [RepositoryConfiguration.Name, .. images.Select(Repository.NameOf)];
-        string[] elsewhere = [PackName.Prefix, RepositoryLock.Prefix, FolderStore.TemporaryPrefix];
-        foreach (StoredObject found in _repository.Store.List(""))
+        HashSet<string> expected = [.. images.Select(Repository.NameOf)];
+        foreach (StoredObject found in _repository.Store.List(Repository.ImagePrefix))
         {
-            if (!expected.Contains(found.Name) && !elsewhere.Any(prefix => found.Name.StartsWith(prefix, StringComparison.Ordinal)))
-                Note(found.Name, "it is not part of a repository", null, 0);
+            if (!expected.Contains(found.Name)) Note(found.Name, "it is not part of a repository", null, 0);
         }
     }
 

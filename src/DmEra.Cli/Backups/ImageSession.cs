@@ -31,11 +31,15 @@ internal sealed class ImageSession(
         _error = error;
         using StopSignals signals = new(error);
         runtime?.Create();
+        // Said below the addresses: those are what others read the first lines for.
+        List<string> remarks = [];
+        repository.Remark = remarks.Add;
         using ImageDevice device = ImageDevice.Open(repository, image, "era serve", TimeProvider.System);
         NbdExport export = new(name, device, new BlockStatusCatalog(device)) { IsReadOnly = true };
         using NbdServer server = new([export], options with { Log = this });
         bool requiresTls = options.Tls is { Mode: NbdTlsMode.Require };
         ServeSession.Announce(output, [.. listen.Select(address => address.Uri(name, address.Open(server), requiresTls))]);
+        remarks.ForEach(Log);
         ServiceNotification.Send(ServiceNotification.Ready, Log);
         await signals.Requested;
         ServiceNotification.Send(ServiceNotification.Stopping, Log);

@@ -36,14 +36,14 @@ internal sealed class RepositoryArguments
     public Repository Open(ParseResult parse, string address, CancellationToken stop)
     {
         IObjectStore store = OpenStore(address, stop);
-        return Guard(store, () => Repository.Open(store, Secret(parse, Repository.IsEncryptedIn(store))));
+        return Guard(parse, store, () => Repository.Open(store, Secret(parse, Repository.IsEncryptedIn(store))));
     }
 
     /// <summary>Opens a repository, or makes it if there is none: encrypted if a secret is given.</summary>
     public Repository OpenOrCreate(ParseResult parse, string address, CancellationToken stop)
     {
         IObjectStore store = OpenStore(address, stop);
-        return Guard(store, () => Repository.Exists(store)
+        return Guard(parse, store, () => Repository.Exists(store)
             ? Repository.Open(store, Secret(parse, Repository.IsEncryptedIn(store)))
             : Repository.Create(store, Secret(parse, isOfUse: true), TimeProvider.System));
     }
@@ -55,9 +55,14 @@ internal sealed class RepositoryArguments
         return RepositoryAddress.Open(address, stop);
     }
 
-    private static Repository Guard(IObjectStore store, Func<Repository> open)
+    private static Repository Guard(ParseResult parse, IObjectStore store, Func<Repository> open)
     {
-        try { return open(); }
+        try
+        {
+            Repository repository = open();
+            repository.Remark = line => parse.InvocationConfiguration.Error.WriteLine($"era: {line}");
+            return repository;
+        }
         catch
         {
             store.Dispose();

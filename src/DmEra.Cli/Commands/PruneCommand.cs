@@ -13,6 +13,9 @@ internal sealed class PruneCommand
     private readonly Option<int> _weekly = Count("--keep-weekly", "the same for weeks");
     private readonly Option<int> _monthly = Count("--keep-monthly", "the same for months");
     private readonly Option<bool> _dryRun = CommonArguments.Flag("--dry-run", "tell what would go, and remove nothing");
+    private readonly Option<bool> _removeDamaged = CommonArguments.Flag(
+        "--remove-damaged", "remove images whose document is damaged even if they are among the newest that --keep asks for");
+
     private readonly Option<bool> _json = CommonArguments.Json();
     private readonly RepositoryArguments _repository = new();
 
@@ -33,6 +36,7 @@ internal sealed class PruneCommand
             _weekly,
             _monthly,
             _dryRun,
+            _removeDamaged,
             _json,
         };
         _repository.AddTo(command);
@@ -47,11 +51,12 @@ internal sealed class PruneCommand
         if (policy is { Last: 0, Daily: 0, Weekly: 0, Monthly: 0 })
             throw new CommandException("say what to keep, as in --keep 7; see 'era prune --help'", ExitCode.Usage);
         bool isDryRun = parse.GetValue(_dryRun);
+        DamagedImages damaged = parse.GetValue(_removeDamaged) ? DamagedImages.Remove : DamagedImages.Count;
         using StopToken stop = new();
         using Repository repository = _repository.Open(parse, stop.Token);
         PruneReport report = isDryRun
-            ? Prune.Plan(repository, policy, TimeZoneInfo.Local)
-            : Prune.Run(repository, policy, TimeProvider.System, stop.Token);
+            ? Prune.Plan(repository, policy, damaged, TimeZoneInfo.Local)
+            : Prune.Run(repository, policy, damaged, TimeProvider.System, stop.Token);
         if (parse.GetValue(_json)) parse.Output().WriteLine(BackupReports.ToJson(report));
         else Write(parse.Output(), report, isDryRun);
         return ExitCode.Done;
@@ -59,10 +64,18 @@ internal sealed class PruneCommand
 
     private static void Write(TextWriter output, PruneReport report, bool isDryRun)
     {
+        if (report.Kept.Count == 0)
+        {
+            output.WriteLine("there is no image to keep; nothing is removed");
+            return;
+        }
+
         string dropped = report.Dropped.Count == 0 ? "nothing" : $"image {string.Join(", ", report.Dropped)}";
         output.WriteLine($"keeps image {string.Join(", ", report.Kept)}");
         string freed = report.BytesFreed > 0 ? $"; {Amount.Bytes(report.BytesFreed)} freed" : "";
         output.WriteLine(isDryRun ? $"would remove {dropped}" : $"removed {dropped}{freed}");
+        if (report.Damaged.Count > 0) output.WriteLine($"image {string.Join(", ", report.Damaged)}: the document was damaged");
+        if (!report.IsCompact) output.WriteLine("there is no room to write packs anew without what nobody needs; prune again when there is");
     }
 
     private static Option<int> Count(string name, string description)

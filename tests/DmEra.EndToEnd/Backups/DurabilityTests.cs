@@ -39,7 +39,8 @@ public sealed partial class DurabilityTests : IDisposable
     [GeneratedRegex("""^(?<thread>\d+) +<\.\.\. \w+ resumed>.*\) += (?<result>-?\d+)""")]
     private static partial Regex Resumed();
 
-    [GeneratedRegex("""(?<=["<])/[^">]+(?=[">])""")]
+    // A folder that is open and a name in it, or a descriptor alone.
+    [GeneratedRegex("""<(?<folder>/[^>]+)>(, "(?<name>[^"/]+)")?""")]
     private static partial Regex Paths();
 
     /// <summary>Runs a command and checks every call in the order of the log.</summary>
@@ -47,7 +48,7 @@ public sealed partial class DurabilityTests : IDisposable
     private int Follow(params string[] arguments)
     {
         string log = _folder["log"];
-        Oracle.Run("strace", ["-f", "-y", "-o", log, "-e", "trace=mkdir,rename,unlink,fsync,fdatasync", EraServer.Program, .. arguments])
+        Oracle.Run("strace", ["-f", "-y", "-o", log, "-e", "trace=mkdirat,linkat,renameat,renameat2,unlinkat,fsync,fdatasync", EraServer.Program, .. arguments])
             .AssertSuccess();
         Dictionary<string, (string Call, string[] Paths)> underWay = [];
         Model model = new(Repository);
@@ -56,7 +57,8 @@ public sealed partial class DurabilityTests : IDisposable
             if (Begun().Match(line) is { Success: true } begun)
             {
                 (string Call, string[] Paths) call =
-                    (begun.Groups["call"].Value, [.. Paths().Matches(begun.Groups["arguments"].Value).Select(path => path.Value)]);
+                    (begun.Groups["call"].Value, [.. Paths().Matches(begun.Groups["arguments"].Value)
+                        .Select(path => Path.Join(path.Groups["folder"].Value, path.Groups["name"].Value))]);
                 model.Begin(call.Call, call.Paths);
                 if (!begun.Groups["result"].Success) underWay[begun.Groups["thread"].Value] = call;
                 else if (begun.Groups["result"].Value is "0") model.End(call.Call, call.Paths);
@@ -82,13 +84,13 @@ public sealed partial class DurabilityTests : IDisposable
 
         public void Begin(string call, string[] paths)
         {
-            if (call is "rename" && paths is [string from, string to] && IsOurs(to))
+            if (IsNaming(call) && paths is [string from, string to] && IsOurs(to))
             {
                 Assert.True(_flushed.Contains(from), $"{to} gets its name before its content is durable");
                 if (IsImage(to)) Assert.DoesNotContain(_names, name => IsPack(name) || Directory.Exists(name));
             }
 
-            if (call is "unlink" && IsPack(paths[0])) Assert.DoesNotContain(_names, IsImage);
+            if (call is "unlinkat" && IsPack(paths[0])) Assert.DoesNotContain(_names, IsImage);
         }
 
         public void End(string call, string[] paths)
@@ -101,9 +103,11 @@ public sealed partial class DurabilityTests : IDisposable
             else if (IsOurs(paths[^1]))
             {
                 _names.Add(paths[^1]);
-                if (call is not "mkdir" && IsPack(paths[^1])) Packs++;
+                if (call is not "mkdirat" && IsPack(paths[^1])) Packs++;
             }
         }
+
+        private static bool IsNaming(string call) => call is "linkat" or "renameat" or "renameat2";
 
         private bool IsOurs(string path) => path.StartsWith(repository, StringComparison.Ordinal);
 

@@ -16,6 +16,12 @@ internal sealed class MemoryStore(IReadOnlyDictionary<string, byte[]>? content =
     /// <summary>Called before each call, with its verb and the name; by the thread that calls.</summary>
     public Action<string, string>? Before { get; set; }
 
+    /// <summary>Called after a call that changed something.</summary>
+    public Action<string, string>? After { get; set; }
+
+    /// <summary>Objects of this length and more find no room.</summary>
+    public int NoRoomFor { get; set; } = int.MaxValue;
+
     /// <summary>The clock of the store.</summary>
     public DateTimeOffset Now { get; set; } = DateTimeOffset.UnixEpoch;
 
@@ -30,8 +36,18 @@ internal sealed class MemoryStore(IReadOnlyDictionary<string, byte[]>? content =
 
     public void Put(string name, ReadOnlyMemory<byte> content)
     {
-        Before?.Invoke("put", name);
+        BeginPut(name, content);
         lock (_lock) _objects[name] = (content.ToArray(), Now);
+        After?.Invoke("put", name);
+    }
+
+    public bool TryCreate(string name, ReadOnlyMemory<byte> content)
+    {
+        BeginPut(name, content);
+        bool isNew;
+        lock (_lock) isNew = _objects.TryAdd(name, (content.ToArray(), Now));
+        After?.Invoke("put", name);
+        return isNew;
     }
 
     public int Read(string name, long offset, Span<byte> buffer)
@@ -64,10 +80,27 @@ internal sealed class MemoryStore(IReadOnlyDictionary<string, byte[]>? content =
         {
             Before?.Invoke("delete", name);
             lock (_lock) _objects.Remove(name);
+            After?.Invoke("delete", name);
         }
+    }
+
+    public void Withdraw(string name)
+    {
+        Before?.Invoke("withdraw", name);
+        lock (_lock) _objects.Remove(name);
+    }
+
+    public void RemoveUnfinished(DateTimeOffset before)
+    {
     }
 
     public void Dispose()
     {
+    }
+
+    private void BeginPut(string name, ReadOnlyMemory<byte> content)
+    {
+        Before?.Invoke("put", name);
+        if (content.Length >= NoRoomFor) throw new StoreFullException($"memory: cannot write {name}: no room");
     }
 }

@@ -25,6 +25,6 @@ internal static class TestRepository
     public static IReadOnlyList<RepositoryDamage> Verify(this Repository repository, VerifyDepth depth = VerifyDepth.Content) =>
         DmEra.Backup.Upkeep.Verify.Run(repository, depth, null, TimeProvider.System, CancellationToken.None).Damage;
 
-    public static PruneReport Prune(this Repository repository, int last) =>
-        DmEra.Backup.Upkeep.Prune.Run(repository, new KeepPolicy(last, 0, 0, 0), TimeProvider.System, CancellationToken.None);
+    public static PruneReport Prune(this Repository repository, int last, DamagedImages damaged = DamagedImages.Count) =>
+        DmEra.Backup.Upkeep.Prune.Run(repository, new KeepPolicy(last, 0, 0, 0), damaged, TimeProvider.System, CancellationToken.None);
 }

@@ -155,15 +155,81 @@ public sealed class RepositoryLockTests
     }
 
     [Fact]
-    public void A_reader_of_a_store_that_cannot_be_written_to_needs_no_lock()
+    public void A_reader_of_a_store_that_cannot_be_written_to_has_no_lock_and_is_told()
     {
+        using Repository repository = TestRepository.New(_store);
+        List<string> remarks = [];
+        repository.Remark = remarks.Add;
         _store.Before = (verb, _) =>
         {
-            if (verb is "put") throw new RepositoryException("read-only");
+            if (verb is "put") throw new StoreNotWritableException("read-only");
         };
 
-        Assert.Null(RepositoryLock.TryTake(_store, LockKind.Read, "era verify", TimeProvider.System));
-        Assert.Throws<RepositoryException>(() => Take(LockKind.Append));
+        Assert.Null(RepositoryLock.TryTakeForReading(repository, "era verify", TimeProvider.System));
+        Assert.Contains("nothing keeps a prune elsewhere", Assert.Single(remarks), StringComparison.Ordinal);
+        Assert.Throws<StoreNotWritableException>(() => Take(LockKind.Append));
+    }
+
+    [Fact]
+    public void A_reader_of_a_store_that_fails_is_told_so_as_another_process_may_remove_things_there()
+    {
+        using Repository repository = TestRepository.New(_store);
+        _store.Before = (verb, _) =>
+        {
+            if (verb is "put") throw new RepositoryException("the network is gone");
+        };
+
+        Assert.Throws<RepositoryException>(() => RepositoryLock.TryTakeForReading(repository, "era verify", TimeProvider.System));
+    }
+
+    [Fact]
+    public void Where_there_is_no_room_left_a_name_alone_is_a_lock()
+    {
+        _store.NoRoomFor = 1;
+
+        using RepositoryLock held = Take(LockKind.Exclusive);
+
+        held.ThrowIfLost();
+        Assert.Throws<RepositoryException>(() => Take(LockKind.Read));
+        Assert.Single(_store.Content);
+    }
+
+    [Fact]
+    public void One_that_was_ended_while_it_was_written_is_taken_back()
+    {
+        _store.After = (verb, _) =>
+        {
+            if (verb is "put") throw new OperationCanceledException();
+        };
+
+        Assert.Throws<OperationCanceledException>(() => Take(LockKind.Append));
+
+        Assert.Empty(_store.Content);
+    }
+
+    [Fact]
+    public void A_lock_is_let_go_even_when_the_program_has_been_told_to_stop()
+    {
+        RepositoryLock held = Take(LockKind.Append);
+        _store.Before = (verb, _) =>
+        {
+            if (verb is not "withdraw") throw new OperationCanceledException();
+        };
+
+        held.Dispose();
+
+        Assert.Empty(_store.Content);
+    }
+
+    [Theory, InlineData("locks/.nfs0000000000000001"), InlineData("locks/thesis"), InlineData("locks/x/exclusive-thesis")]
+    public void What_is_no_lock_is_in_nobodys_way_and_stays(string name)
+    {
+        _store.Put(name, new byte[] { 1 });
+        _store.Now += TimeSpan.FromHours(2);
+
+        Take(LockKind.Exclusive).Dispose();
+
+        Assert.Equal([name], _store.Content.Keys);
     }
 
     /// <summary>A clock that the test sets; its one timer fires when the test says so.</summary>

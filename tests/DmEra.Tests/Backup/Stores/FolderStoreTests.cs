@@ -55,7 +55,158 @@ public sealed class FolderStoreTests : IDisposable
         Assert.Empty(Names(""));
     }
 
-    public void Dispose() => _folder.Dispose();
+    [Fact]
+    public void Of_two_that_create_an_object_one_does()
+    {
+        Assert.True(_store.TryCreate("a/b", new byte[] { 1 }));
+        Assert.False(_store.TryCreate("a/b", new byte[] { 2 }));
+
+        byte[] content = new byte[1];
+        _store.Read("a/b", 0, content);
+        Assert.Equal([1], content);
+        Assert.Empty(Directory.GetFiles(_folder["repository/tmp"]));
+    }
+
+    [Fact]
+    public void A_link_is_neither_listed_nor_followed_nor_deleted_through()
+    {
+        Directory.CreateDirectory(_folder["victim/sub"]);
+        File.WriteAllText(_folder["victim/thesis"], "precious");
+        _store.Put("a/b", new byte[] { 1 });
+        Directory.CreateSymbolicLink(_folder["repository/a/link"], _folder["victim"]);
+        Directory.CreateSymbolicLink(_folder["repository/a/loop"], ".");
+        File.CreateSymbolicLink(_folder["repository/a/file"], _folder["victim/thesis"]);
+        Directory.CreateSymbolicLink(_folder["repository/tmp/x"], _folder["victim"]);
+        byte[] content = new byte[8];
+
+        Assert.Equal(["a/b"], Names(""));
+        Assert.Throws<ObjectDamagedException>(() => _store.Read("a/file", 0, content));
+        Assert.Throws<ObjectDamagedException>(() => _store.Read("a/link/thesis", 0, content));
+        Assert.Throws<RepositoryException>(() => _store.Put("a/link/new", content));
+        Assert.Throws<RepositoryException>(() => _store.Delete("a/link/thesis"));
+        _store.Delete("a/file");
+        _store.RemoveUnfinished(DateTimeOffset.MaxValue);
+
+        Assert.Equal("precious", File.ReadAllText(_folder["victim/thesis"]));
+        Assert.False(File.Exists(_folder["victim/new"]));
+        Assert.False(Path.Exists(_folder["repository/a/file"]));
+    }
+
+    [Fact]
+    public void A_folder_that_is_a_link_is_refused_and_not_taken_for_an_empty_one()
+    {
+        Directory.CreateDirectory(_folder["elsewhere"]);
+        Directory.CreateDirectory(_folder["repository"]);
+        Directory.CreateSymbolicLink(_folder["repository/images"], _folder["elsewhere"]);
+
+        RepositoryException fault = Assert.Throws<RepositoryException>(() => _store.List("images/").Count());
+
+        Assert.Contains("cannot list images", fault.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_link_that_is_swapped_in_again_and_again_leads_nowhere()
+    {
+        Directory.CreateDirectory(_folder["victim"]);
+        File.WriteAllText(_folder["victim/x"], "precious");
+        _store.Put("locks/x", new byte[] { 1 });
+        string real = _folder["repository/locks"];
+        string aside = _folder["repository/aside"];
+        using CancellationTokenSource end = new();
+        Thread attacker = new(() =>
+        {
+            while (!end.IsCancellationRequested)
+            {
+                Directory.Move(real, aside);
+                File.CreateSymbolicLink(real, _folder["victim"]);
+                File.Delete(real);
+                Directory.Move(aside, real);
+            }
+        });
+        attacker.Start();
+        for (int i = 0; i < 2000; i++)
+        {
+            Record.Exception(() => _store.Delete(_store.List("locks/").Select(found => found.Name)));
+            Record.Exception(() => _store.Put("locks/y", new byte[] { 1 }));
+        }
+
+        end.Cancel();
+        Assert.True(attacker.Join(TimeSpan.FromSeconds(60)));
+        Assert.Equal(["x"], Directory.GetFiles(_folder["victim"]).Select(Path.GetFileName));
+    }
+
+    [Fact]
+    public void A_pipe_in_the_place_of_an_object_is_not_waited_for()
+    {
+        _store.Put("a/b", new byte[] { 1 });
+        Oracle.Run("mkfifo", _folder["repository/a/pipe"]).AssertSuccess();
+
+        Assert.Throws<ObjectDamagedException>(() => _store.Read("a/pipe", 0, new byte[1]));
+        Assert.Equal(["a/b"], Names(""));
+    }
+
+    [Theory, InlineData("lost+found"), InlineData("@eaDir"), InlineData(".snapshot"), InlineData(".nfs0000000012345678"), InlineData("Thumbs.db")]
+    public void What_file_systems_and_desktops_put_there_is_no_object(string name)
+    {
+        _store.Put("a/b", new byte[] { 1 });
+        foreach (string folder in (string[])["repository", "repository/a", "repository/tmp"])
+        {
+            Directory.CreateDirectory(Path.Combine(_folder[folder], name));
+            File.WriteAllText(Path.Combine(_folder[folder], name, "x"), "foreign");
+            File.WriteAllText(Path.Combine(_folder[folder], ".DS_Store"), "foreign");
+        }
+
+        Assert.Equal(["a/b"], Names(""));
+        _store.RemoveUnfinished(DateTimeOffset.MaxValue);
+        Assert.Equal(6, Directory.GetFiles(_folder["repository"], "*", SearchOption.AllDirectories).Count(file => !file.EndsWith("/a/b", StringComparison.Ordinal)));
+    }
+
+    [Fact]
+    public void What_is_made_is_for_its_owner_alone()
+    {
+        _store.Put("a/b", new byte[] { 1 });
+
+        AssertModes(UnixFileMode.None);
+    }
+
+    [Fact]
+    public void Where_a_group_may_write_to_the_folder_what_is_made_is_for_the_group_too()
+    {
+        const UnixFileMode group = UnixFileMode.GroupRead | UnixFileMode.GroupWrite | UnixFileMode.GroupExecute;
+        Directory.CreateDirectory(_folder["repository"]);
+        File.SetUnixFileMode(_folder["repository"], (UnixFileMode)0b111_000_000 | group);
+
+        _store.Put("a/b", new byte[] { 1 });
+
+        AssertModes(group);
+    }
+
+    [Fact]
+    public void What_killed_programs_have_left_is_removed_once_it_is_old()
+    {
+        _store.Put("a/b", new byte[] { 1 });
+        File.WriteAllText(_folder["repository/tmp/1-x-1"], "half");
+        DateTimeOffset written = new(File.GetLastWriteTimeUtc(_folder["repository/tmp/1-x-1"]));
+
+        _store.RemoveUnfinished(written.AddSeconds(-1));
+        Assert.True(File.Exists(_folder["repository/tmp/1-x-1"]));
+        _store.RemoveUnfinished(written.AddSeconds(1));
+        Assert.False(File.Exists(_folder["repository/tmp/1-x-1"]));
+    }
+
+    public void Dispose()
+    {
+        _store.Dispose();
+        _folder.Dispose();
+    }
+
+    private void AssertModes(UnixFileMode group)
+    {
+        const UnixFileMode owner = (UnixFileMode)0b111_000_000;
+        foreach (string folder in (string[])["repository", "repository/a", "repository/tmp"])
+            Assert.Equal(owner | group, File.GetUnixFileMode(_folder[folder]));
+        Assert.Equal((owner | group) & ~(UnixFileMode.UserExecute | UnixFileMode.GroupExecute), File.GetUnixFileMode(_folder["repository/a/b"]));
+    }
 
     private IEnumerable<string> Names(string prefix) =>
         _store.List(prefix).Select(found => found.Name).Order(StringComparer.Ordinal);
