@@ -1,4 +1,5 @@
 using DmEra.Devices;
+using DmEra.Devices.Threads;
 using DmEra.Nbd.Protocol;
 using DmEra.Nbd.Transmission;
 
@@ -8,14 +9,20 @@ namespace DmEra.Nbd.Client;
 /// A request under way, and what has come of its reply. Filled by the receiving thread; the thread that asked looks at
 /// it when it is complete, and not before. Used again and again.
 /// </summary>
-internal sealed class ClientCall(NbdBuffers buffers)
+internal sealed class ClientCall(NbdBuffers buffers, IThreads threads)
 {
-    private readonly object _gate = new();  // guards the one below; pulsed when it is set
+    private const int MostErrors = 64;      // a structured reply may have several; the first one counts
+
+    private readonly IMonitor _monitor = threads.CreateMonitor();       // guards the one below
+    private readonly ReceivedPieces _received = new();
     private bool _isComplete;
     private byte[] _data = [];
-    private int _received;
+    private int _errors;
 
     public ClientRequest Request { get; private set; }
+
+    /// <summary>Whether nobody waits for the answer.</summary>
+    public bool IsHint { get; private set; }
 
     /// <summary>What the server answered.</summary>
     public NbdError Error { get; private set; }
@@ -34,15 +41,17 @@ internal sealed class ClientCall(NbdBuffers buffers)
 
     private int ReadLength => Request.Command == Command.Read ? (int)Request.Length : 0;
 
-    public void Begin(in ClientRequest request)
+    public void Begin(in ClientRequest request, bool isHint)
     {
         Request = request;
+        IsHint = isHint;
         Error = NbdError.None;
         ErrorText = "";
         LostBecause = null;
         Extents.Clear();
         _isComplete = false;
-        _received = 0;
+        _received.Clear();
+        _errors = 0;
         if (ReadLength > 0) _data = buffers.Rent(ReadLength);
     }
 
@@ -56,26 +65,27 @@ internal sealed class ClientCall(NbdBuffers buffers)
     /// <summary>Waits for the answer.</summary>
     public void Wait()
     {
-        lock (_gate)
-        {
-            while (!_isComplete) Monitor.Wait(_gate);
-        }
+        using MonitorHold hold = _monitor.Hold();
+        while (!_isComplete) _monitor.Wait();
     }
 
     /// <summary>By the receiver: where data from an offset of the export on belongs.</summary>
-    /// <exception cref="NbdProtocolException">Nobody asked for it.</exception>
+    /// <exception cref="NbdProtocolException">Nobody asked for it, or it has come already.</exception>
     public Span<byte> Place(ulong offset, long length)
     {
         ulong start = offset - (ulong)Request.Offset;
-        if (Request.Command != Command.Read || start > (ulong)ReadLength || length > ReadLength - (long)start)
+        if (Request.Command != Command.Read || length <= 0 || start > (ulong)ReadLength || length > ReadLength - (long)start)
             throw new NbdProtocolException($"data at {offset} that nobody asked for");
-        _received += (int)length;
+        if (!_received.TryAdd((int)start, (int)start + (int)length))
+            throw new NbdProtocolException($"data at {offset} twice, or in too many pieces");
         return _data.AsSpan((int)start, (int)length);
     }
 
     /// <summary>By the receiver: the request failed.</summary>
+    /// <exception cref="NbdProtocolException">The server has said so too often.</exception>
     public void Fail(NbdError error, string text)
     {
+        if (++_errors > MostErrors) throw new NbdProtocolException($"more than {MostErrors} errors of one request");
         if (Error != NbdError.None) return;
         Error = error == NbdError.None ? NbdError.Io : error;
         ErrorText = text;
@@ -85,18 +95,17 @@ internal sealed class ClientCall(NbdBuffers buffers)
     /// <exception cref="NbdProtocolException">It was not.</exception>
     public void RequireWhole()
     {
-        if (Error == NbdError.None && _received != ReadLength)
-            throw new NbdProtocolException($"{_received} bytes of {ReadLength}");
+        if (Error != NbdError.None) return;
+        if (!_received.IsWhole(ReadLength)) throw new NbdProtocolException($"not all of {ReadLength} bytes");
+        if (Request.Command == Command.BlockStatus && Extents.Count == 0) throw new NbdProtocolException("an empty block status");
     }
 
     /// <summary>By the receiver: the answer is there.</summary>
     public void Complete()
     {
-        lock (_gate)
-        {
-            _isComplete = true;
-            Monitor.Pulse(_gate);
-        }
+        using MonitorHold hold = _monitor.Hold();
+        _isComplete = true;
+        _monitor.PulseAll();
     }
 
     /// <summary>By the receiver: nothing more will come.</summary>

@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using DmEra.Devices;
+using DmEra.Devices.Threads;
 using DmEra.Nbd.Protocol;
 using DmEra.Nbd.Transmission;
 using DmEra.Nbd.Transport;
@@ -13,31 +14,35 @@ namespace DmEra.Nbd.Client;
 /// </summary>
 internal sealed class ClientConnection : IDisposable
 {
-    private const int StackBytes = 256 << 10;
     private const int LargestTogether = 16 << 10;
+    private const int MostHints = 64;
 
     private readonly INbdTransport _transport;
     private readonly NbdBuffers _buffers;
     private readonly ReplyReader _replies;
-    private readonly Thread _receiver;
+    private readonly IThreads _threads;
+    private readonly Completion _received;
 
-    private readonly Lock _lock = new();    // guards the four below
+    private readonly Lock _lock = new();    // guards the five below
     private readonly Dictionary<ulong, ClientCall> _calls = [];
     private readonly Stack<ClientCall> _free = [];
     private ulong _lastCookie;
+    private int _hints;
     private string? _lostBecause;
 
-    private readonly Lock _sending = new();     // guards the one below, and sending
+    private readonly IMonitor _sending;         // guards the one below, and sending
     private readonly byte[] _together = new byte[LargestTogether];
 
-    public ClientConnection(INbdTransport transport, RemoteExport export, NbdBuffers buffers, string name)
+    public ClientConnection(INbdTransport transport, RemoteExport export, NbdBuffers buffers, IThreads threads, string name)
     {
         _transport = transport;
         _buffers = buffers;
         Export = export;
         _replies = new ReplyReader(transport, export);
-        _receiver = new Thread(Receive, StackBytes) { IsBackground = true, Name = name };
-        _receiver.Start();
+        _threads = threads;
+        _received = new Completion(threads);
+        _sending = threads.CreateMonitor();
+        threads.Start(name, Receive);
     }
 
     public RemoteExport Export { get; }
@@ -52,7 +57,9 @@ internal sealed class ClientConnection : IDisposable
     public (NbdError Error, string Text) Ask(
         in ClientRequest request, ReadOnlySpan<byte> payload, Span<byte> data, List<Extent>? extents)
     {
-        ClientCall call = Begin(request, out ulong cookie);
+        ClientCall call;
+        ulong cookie;
+        lock (_lock) call = Begin(request, isHint: false, out cookie);
         try
         {
             // When that fails, the receiver finds out, too.
@@ -73,6 +80,21 @@ internal sealed class ClientConnection : IDisposable
         }
     }
 
+    /// <summary>Asks for something that nobody waits for. With too many such requests under way, nothing happens.</summary>
+    /// <exception cref="ConnectionLostException">There is no connection any more.</exception>
+    public void Hint(in ClientRequest request)
+    {
+        ulong cookie;
+        lock (_lock)
+        {
+            if (_hints == MostHints) return;
+            Begin(request, isHint: true, out cookie);
+            _hints++;
+        }
+
+        if (!TrySend(request, cookie, [])) _transport.Abort();
+    }
+
     /// <summary>Ends both directions; whoever waits for an answer learns that none will come.</summary>
     public void Abort() => _transport.Abort();
 
@@ -81,47 +103,47 @@ internal sealed class ClientConnection : IDisposable
     {
         if (TrySend(new ClientRequest(Command.Disconnect), 0, [])) _transport.StopReceiving();
         else _transport.Abort();
-        _receiver.Join();
+        _received.Wait();
         _transport.Dispose();
     }
 
-    private ClientCall Begin(in ClientRequest request, out ulong cookie)
+    // Under the lock.
+    private ClientCall Begin(in ClientRequest request, bool isHint, out ulong cookie)
     {
-        lock (_lock)
-        {
-            if (_lostBecause is not null) throw new ConnectionLostException(_lostBecause);
-            if (!_free.TryPop(out ClientCall? call)) call = new ClientCall(_buffers);
-            call.Begin(request);
-            cookie = ++_lastCookie;
-            _calls.Add(cookie, call);
-            return call;
-        }
+        if (_lostBecause is not null) throw new ConnectionLostException(_lostBecause);
+        if (!_free.TryPop(out ClientCall? call)) call = new ClientCall(_buffers, _threads);
+        call.Begin(request, isHint);
+        cookie = ++_lastCookie;
+        _calls.Add(cookie, call);
+        return call;
     }
 
     private void End(ClientCall call)
     {
         call.End();
-        lock (_lock) _free.Push(call);
+        lock (_lock)
+        {
+            if (call.IsHint) _hints--;
+            _free.Push(call);
+        }
     }
 
     private bool TrySend(in ClientRequest request, ulong cookie, ReadOnlySpan<byte> payload)
     {
-        lock (_sending)
-        {
-            ref CompactRequest header = ref MemoryMarshal.AsRef<CompactRequest>(_together.AsSpan());
-            header.Magic = Magic.Request;
-            header.Flags = (ushort)request.Flags;
-            header.Command = (ushort)request.Command;
-            header.Cookie = cookie;
-            header.Offset = (ulong)request.Offset;
-            header.Length = (uint)request.Length;
-            int headerSize = Unsafe.SizeOf<CompactRequest>();
-            if (headerSize + payload.Length > LargestTogether)
-                return _transport.TrySend(_together.AsSpan(0, headerSize)) && _transport.TrySend(payload);
+        using MonitorHold hold = _sending.Hold();
+        ref CompactRequest header = ref MemoryMarshal.AsRef<CompactRequest>(_together.AsSpan());
+        header.Magic = Magic.Request;
+        header.Flags = (ushort)request.Flags;
+        header.Command = (ushort)request.Command;
+        header.Cookie = cookie;
+        header.Offset = (ulong)request.Offset;
+        header.Length = (uint)request.Length;
+        int headerSize = Unsafe.SizeOf<CompactRequest>();
+        if (headerSize + payload.Length > LargestTogether)
+            return _transport.TrySend(_together.AsSpan(0, headerSize)) && _transport.TrySend(payload);
 
-            payload.CopyTo(_together.AsSpan(headerSize));
-            return _transport.TrySend(_together.AsSpan(0, headerSize + payload.Length));
-        }
+        payload.CopyTo(_together.AsSpan(headerSize));
+        return _transport.TrySend(_together.AsSpan(0, headerSize + payload.Length));
     }
 
     private void Receive()
@@ -146,6 +168,7 @@ internal sealed class ClientConnection : IDisposable
         }
 
         foreach (ClientCall call in left) call.Lose(why);
+        _received.Complete();
     }
 
     private void Answer(ulong cookie)
@@ -156,6 +179,7 @@ internal sealed class ClientConnection : IDisposable
         if (!_replies.ReadBody(call)) return;
         call.RequireWhole();
         lock (_lock) _calls.Remove(cookie);
-        call.Complete();
+        if (call.IsHint) End(call);
+        else call.Complete();
     }
 }

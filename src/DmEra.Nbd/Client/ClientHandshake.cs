@@ -90,6 +90,7 @@ internal sealed class ClientHandshake
             if (information == Information.Export && body.Length == Unsafe.SizeOf<ExportSize>())
             {
                 ref ExportSize size = ref MemoryMarshal.AsRef<ExportSize>(body);
+                if (export is not null) throw new NbdProtocolException("the size of the export twice");
                 if (size.Size > long.MaxValue) throw new NbdProtocolException($"an export of {size.Size} bytes");
                 export = new RemoteExport(
                     (long)size.Size.Value, (TransmissionFlags)size.TransmissionFlags.Value, 1, 0, hasChunks, allocation);

@@ -41,7 +41,7 @@ public sealed class NbdBlockDevice : IBlockDevice, IReadAhead, IRefreshable
 
     /// <summary>Connects to a server.</summary>
     /// <exception cref="IOException">It cannot be reached, or refuses; or the certificates cannot be loaded.</exception>
-    public static NbdBlockDevice Open(NbdUri uri, NbdClientOptions options) => new(RemoteServer.Connect(uri, options));
+    public static NbdBlockDevice Open(NbdUri uri, NbdClientOptions options) => Open(uri, new SocketConnector(uri), options);
 
     /// <inheritdoc/>
     public void Read(long offset, Span<byte> buffer)
@@ -94,7 +94,12 @@ public sealed class NbdBlockDevice : IBlockDevice, IReadAhead, IRefreshable
     /// <inheritdoc/>
     public void Prefetch(long offset, long length)
     {
-        if (_server.Export.Can(TransmissionFlags.SendCache)) DoRanges(Command.Cache, CommandFlags.None, offset, length);
+        if (!_server.Export.Can(TransmissionFlags.SendCache)) return;
+        for (long part; length > 0; offset += part, length -= part)
+        {
+            part = Math.Min(length, LongestRange);
+            _server.Hint(new ClientRequest(Command.Cache, offset, part));
+        }
     }
 
     /// <inheritdoc/>
@@ -103,6 +108,10 @@ public sealed class NbdBlockDevice : IBlockDevice, IReadAhead, IRefreshable
     /// <inheritdoc/>
     /// <remarks>May be called again.</remarks>
     public void Dispose() => _server.Dispose();
+
+    /// <summary>As <see cref="Open(NbdUri, NbdClientOptions)"/>, over connections from elsewhere.</summary>
+    internal static NbdBlockDevice Open(NbdUri uri, INbdConnector connector, NbdClientOptions options) =>
+        new(new RemoteServer(uri, connector, options));
 
     private void DoRanges(Command command, CommandFlags flags, long offset, long length)
     {
@@ -128,7 +137,6 @@ internal sealed class RemoteAllocationContext(RemoteServer server) : IBlockStatu
         int others = extents.Count;
         CommandFlags flags = maxExtents == 1 ? CommandFlags.RequestOne : CommandFlags.None;
         server.Do(new ClientRequest(Command.BlockStatus, offset, Math.Min(length, LongestQuery), flags), [], [], extents);
-        if (extents.Count == others) throw new DeviceException($"{server.Uri}: an empty block status", Errno.EIO);
         if (extents.Count - others > maxExtents) extents.RemoveRange(others + maxExtents, extents.Count - others - maxExtents);
     }
 }

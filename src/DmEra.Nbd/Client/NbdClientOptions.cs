@@ -1,3 +1,5 @@
+using DmEra.Devices.Threads;
+
 namespace DmEra.Nbd.Client;
 
 /// <summary>How a client deals with its server.</summary>
@@ -15,4 +17,7 @@ public sealed record NbdClientOptions
 
     /// <summary>Is told, a line each, when the server goes away and when it is back. By any thread.</summary>
     public Action<string> Log { get; init; } = static _ => { };
+
+    /// <summary>Where the client's threads come from, and where they wait.</summary>
+    internal IThreads Threads { get; init; } = SystemThreads.Instance;
 }

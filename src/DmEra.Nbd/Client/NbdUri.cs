@@ -58,7 +58,7 @@ public sealed record NbdUri
         return new NbdUri(text)
         {
             EndPoint = isUnix ? UnixEndPoint(socket!) : TcpEndPoint(host, uri.Port < 0 ? DefaultPort : uri.Port),
-            ExportName = Uri.UnescapeDataString(uri.AbsolutePath.TrimStart('/')),
+            ExportName = Uri.UnescapeDataString(uri.AbsolutePath[1..]),     // one slash is the URI's, another the name's
             UsesTls = uri.Scheme.StartsWith(TlsScheme, StringComparison.Ordinal),
             TlsHostName = query.GetValueOrDefault("tls-hostname", host),
             TlsCertificates = query.GetValueOrDefault("tls-certificates"),

@@ -17,5 +17,9 @@ internal sealed record RemoteExport(
     bool HasChunks,
     uint? AllocationId)
 {
+    /// <summary>Whether it is the same export. The number of a context may be another one on each connection.</summary>
+    public bool IsSameAs(RemoteExport other) =>
+        this with { AllocationId = null } == other with { AllocationId = null } && AllocationId.HasValue == other.AllocationId.HasValue;
+
     public bool Can(TransmissionFlags flags) => (Flags & flags) == flags;
 }

@@ -1,42 +1,51 @@
-using System.Diagnostics;
 using DmEra.Devices;
+using DmEra.Devices.Threads;
 using DmEra.Nbd.Protocol;
-using DmEra.Nbd.Transmission;
 
 namespace DmEra.Nbd.Client;
 
 /// <summary>
 /// A server that may go away and come back. Requests enter the session of the moment; when it is lost they leave it, one of
-/// them makes the next session, and all are done again there.
+/// them makes the next session and repeats there what was acknowledged but not made stable, and all are done again.
 /// </summary>
+/// <remarks>A flush that the server failed is treated alike: what it was for may be lost, as after a crash. It is
+/// repeated before anything else happens, so that a later flush that succeeds is for that as well.</remarks>
 internal sealed class RemoteServer : IDisposable
 {
     private static readonly TimeSpan FirstPause = TimeSpan.FromMilliseconds(50);
     private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(1);
 
     private readonly NbdClientOptions _options;
-    private readonly ClientTls? _tls;
-    private readonly NbdBuffers _buffers = new();
+    private readonly SessionOpener _sessions;
+    private readonly IThreads _threads;
     private readonly UnstableWrites _unstable;
+    private readonly Turns _flushing;       // one at a time: of two, one could succeed because the other was told of a loss
 
-    private readonly object _gate = new();  // guards all below; pulsed when one of them changes
+    private readonly IMonitor _gate;        // guards all below; pulsed when one of them changes
     private ClientSession _session;
     private RemoteExport _export;
     private int _inside;
     private bool _isUsed;                   // since it connected
     private bool _mayHaveOtherLength;
-    private bool _isConnecting;
+    private bool _mustRepeat;               // the server may not have what is unstable
+    private bool _isBusy;                   // a thread connects or repeats, with nobody inside
     private bool _isDisposed;
     private string? _whyAway;               // null while the server is there
 
-    private RemoteServer(NbdUri uri, ClientTls? tls, NbdClientOptions options)
+    /// <summary>Connects to a server.</summary>
+    /// <exception cref="IOException">It cannot be reached, or refuses; or the certificates cannot be loaded.</exception>
+    public RemoteServer(NbdUri uri, INbdConnector connector, NbdClientOptions options)
     {
         Uri = uri;
-        _tls = tls;
         _options = options;
+        _threads = options.Threads;
+        _gate = _threads.CreateMonitor();
+        _flushing = new Turns(_threads);
         _unstable = new UnstableWrites(options.UnstableBytes);
-        _session = ClientSession.Open(uri, tls, options.Connections, _buffers);
+        _sessions = new SessionOpener(uri, connector, options);
+        _session = _sessions.Open();
         _export = _session.Export;
+        if (!CanFlush) options.Log($"{uri}: its server cannot flush; what it acknowledges is taken to be stable");
     }
 
     public NbdUri Uri { get; }
@@ -44,16 +53,14 @@ internal sealed class RemoteServer : IDisposable
     /// <summary>What the server said of the export.</summary>
     public RemoteExport Export => Volatile.Read(ref _export);
 
-    /// <summary>Connects to a server.</summary>
-    /// <exception cref="IOException">It cannot be reached, or refuses; or the certificates cannot be loaded.</exception>
-    public static RemoteServer Connect(NbdUri uri, NbdClientOptions options) =>
-        new(uri, uri.UsesTls ? new ClientTls(uri.TlsCertificates) : null, options);
+    /// <summary>Whether there is a difference between what is acknowledged and what is stable.</summary>
+    public bool CanFlush => Export.Can(TransmissionFlags.SendFlush);
 
     /// <summary>Has the server do something, as often as it takes.</summary>
     /// <exception cref="DeviceException">The server failed at it, or was away for too long.</exception>
     public void Do(in ClientRequest request, ReadOnlySpan<byte> payload = default, Span<byte> data = default, List<Extent>? extents = null)
     {
-        long lostAt = 0;
+        TimeSpan? lostAt = null;
         NbdError error;
         string text;
         while (!TryDo(request, payload, data, extents, ref lostAt, out error, out text))
@@ -61,68 +68,101 @@ internal sealed class RemoteServer : IDisposable
         }
 
         if (error != NbdError.None) throw Failed(request, text, (int)error);
-        if (request.IsChange && _unstable.IsFull) Flush();
+        if (request.IsChange && _unstable.IsFull) MakeRoom();
+    }
+
+    /// <summary>Tells the server something that it need not answer; not at all when it is away.</summary>
+    public void Hint(in ClientRequest request)
+    {
+        ClientSession session;
+        using (_gate.Hold())
+        {
+            if (_isDisposed || _isBusy || _mustRepeat || _session.IsLost) return;
+            _inside++;
+            session = _session;
+        }
+
+        try { session.Next().Hint(request); }
+        catch (ConnectionLostException) { /* The next request finds out. */ }
+        finally
+        {
+            Leave();
+        }
     }
 
     /// <summary>Makes what has been acknowledged stable.</summary>
     /// <exception cref="DeviceException">The server failed at it, or was away for too long.</exception>
     public void Flush()
     {
-        if (!Export.Can(TransmissionFlags.SendFlush)) return;
-        long mark = _unstable.Mark;
-        Do(new ClientRequest(Command.Flush));
-        _unstable.Forget(mark);
+        if (!CanFlush) return;
+        using Turns.Turn turn = _flushing.Take();
+        FlushInTurn();
     }
 
     /// <summary>Learns the size of the export anew, as clients do when they connect.</summary>
     /// <exception cref="DeviceException">The server was away for too long.</exception>
     public void RefreshLength()
     {
-        lock (_gate)
-        {
-            if (!_isUsed) return;   // what it said is as new as the connection
+        using MonitorHold hold = _gate.Hold();
+        if (!_isUsed) return;   // what it said is as new as the connection
 
-            // Not one more connection: there are servers that take one at a time.
-            _session.Abort();
-            _mayHaveOtherLength = true;
-        }
-
-        long lostAt = 0;
-        Enter(new ClientRequest(Command.Cache), ref lostAt);
-        Leave();
+        // Not one more connection: there are servers that take one at a time.
+        _session.Abort();
+        _mayHaveOtherLength = true;
+        TimeSpan? lostAt = null;
+        AwaitSession(new ClientRequest(Command.Cache), ref lostAt);
     }
 
     public void Dispose()
     {
-        lock (_gate)
+        using (_gate.Hold())
         {
             if (_isDisposed) return;
             _isDisposed = true;
-            Monitor.PulseAll(_gate);
-            if (_inside > 0) _session.Abort();
-            while (_inside > 0 || _isConnecting) Monitor.Wait(_gate);
+            _gate.PulseAll();
+            if (_inside > 0 || _isBusy) _session.Abort();
+            while (_inside > 0 || _isBusy) _gate.Wait();
         }
 
         _session.Dispose();
     }
 
+    private void FlushInTurn()
+    {
+        long mark = _unstable.Mark;
+        try { Do(new ClientRequest(Command.Flush)); }
+        catch (DeviceException)
+        {
+            using MonitorHold hold = _gate.Hold();
+            _mustRepeat = true;
+            throw;
+        }
+
+        _unstable.Forget(mark);
+    }
+
+    private void MakeRoom()
+    {
+        using Turns.Turn turn = _flushing.Take();
+        if (_unstable.IsFull) FlushInTurn();
+    }
+
     private bool TryDo(
         in ClientRequest request, ReadOnlySpan<byte> payload, Span<byte> data, List<Extent>? extents,
-        ref long lostAt, out NbdError error, out string text)
+        ref TimeSpan? lostAt, out NbdError error, out string text)
     {
         ClientSession session = Enter(request, ref lostAt);
         try
         {
             (error, text) = session.Next().Ask(request, payload, data, extents);
             if (error == NbdError.Shutdown) throw new ConnectionLostException("the server is shutting down");
-            if (error == NbdError.None && request.IsChange && Export.Can(TransmissionFlags.SendFlush))
-                _unstable.Add(request, payload);
+            if (error == NbdError.None && request.IsChange && CanFlush) _unstable.Add(request, payload);
             return true;
         }
         catch (ConnectionLostException loss)
         {
             (error, text) = (NbdError.Io, "");
-            if (lostAt == 0) lostAt = Stopwatch.GetTimestamp();
+            lostAt ??= _threads.Now;
             Lose(session, loss.Message);
             return false;
         }
@@ -134,15 +174,13 @@ internal sealed class RemoteServer : IDisposable
 
     private void Leave()
     {
-        lock (_gate)
-        {
-            if (--_inside == 0) Monitor.PulseAll(_gate);
-        }
+        using MonitorHold hold = _gate.Hold();
+        if (--_inside == 0) _gate.PulseAll();
     }
 
     private void Lose(ClientSession session, string why)
     {
-        lock (_gate)
+        using (_gate.Hold())
         {
             if (session.IsLost) return;
             session.Abort();
@@ -152,50 +190,49 @@ internal sealed class RemoteServer : IDisposable
         _options.Log($"{Uri}: {why}; requests wait until it is back");
     }
 
-    private ClientSession Enter(in ClientRequest request, ref long lostAt)
+    private ClientSession Enter(in ClientRequest request, ref TimeSpan? lostAt)
     {
-        lock (_gate)
+        using MonitorHold hold = _gate.Hold();
+        AwaitSession(request, ref lostAt);
+        while (_mustRepeat)
         {
-            while (true)
-            {
-                if (_isDisposed) throw Failed(request, "the device was closed", Errno.ESHUTDOWN);
-                if (!_isConnecting && !_session.IsLost)
-                {
-                    _inside++;
-                    _isUsed = true;
-                    return _session;
-                }
-
-                if (lostAt == 0) lostAt = Stopwatch.GetTimestamp();
-                TimeSpan left = _options.RetryTime - Stopwatch.GetElapsedTime(lostAt);
-                if (left <= TimeSpan.Zero) throw Failed(request, _whyAway ?? "", Errno.EIO);
-                if (_isConnecting) Monitor.Wait(_gate, left);
-                else Reconnect(left);
-            }
+            Repeat(request);
+            AwaitSession(request, ref lostAt);
         }
+
+        _inside++;
+        _isUsed = true;
+        return _session;
     }
 
     // Holds the gate, but not while it waits or connects.
+    private void AwaitSession(in ClientRequest request, ref TimeSpan? lostAt)
+    {
+        while (true)
+        {
+            if (_isDisposed) throw Failed(request, "the device was closed", Errno.ESHUTDOWN);
+            if (!_isBusy && !_session.IsLost) return;
+            TimeSpan now = _threads.Now;
+            lostAt ??= now;
+            TimeSpan left = lostAt.Value + _options.RetryTime - now;
+            if (left <= TimeSpan.Zero) throw Failed(request, _whyAway ?? "", Errno.EIO);
+            if (_isBusy) _gate.Wait(left);
+            else Reconnect(left);
+        }
+    }
+
+    // As above.
     private void Reconnect(TimeSpan limit)
     {
-        long start = Stopwatch.GetTimestamp();
+        TimeSpan end = _threads.Now + limit;
         TimeSpan pause = FirstPause;
-        _isConnecting = true;
-        try
+        using Alone alone = BeAlone();
+        while (!_isDisposed && !TryReconnect())
         {
-            while (_inside > 0) Monitor.Wait(_gate);
-            while (!_isDisposed && !TryReconnect())
-            {
-                TimeSpan left = limit - Stopwatch.GetElapsedTime(start);
-                if (left <= TimeSpan.Zero) return;
-                Monitor.Wait(_gate, pause < left ? pause : left);
-                pause = pause * 2 < LongestPause ? pause * 2 : LongestPause;
-            }
-        }
-        finally
-        {
-            _isConnecting = false;
-            Monitor.PulseAll(_gate);
+            TimeSpan left = end - _threads.Now;
+            if (left <= TimeSpan.Zero) return;
+            _gate.Wait(pause < left ? pause : left);
+            pause = pause * 2 < LongestPause ? pause * 2 : LongestPause;
         }
     }
 
@@ -203,22 +240,20 @@ internal sealed class RemoteServer : IDisposable
     {
         ClientSession? next = null;
         string? whyNot = null;
-        Monitor.Exit(_gate);
+        _gate.Leave();
         try
         {
-            next = ClientSession.Open(Uri, _tls, _options.Connections, _buffers);
+            next = _sessions.Open();
             RequireSame(next.Export);
-            _unstable.Replay(next);
         }
-        catch (Exception fault) when (fault is IOException or ConnectionLostException)
+        catch (IOException fault)
         {
-            next?.Abort();
             next?.Dispose();
             whyNot = fault.Message;
         }
         finally
         {
-            Monitor.Enter(_gate);
+            _gate.Enter();
         }
 
         if (whyNot is not null)
@@ -231,19 +266,65 @@ internal sealed class RemoteServer : IDisposable
         _session = next!;
         Volatile.Write(ref _export, _session.Export);
         _isUsed = _mayHaveOtherLength = false;
+        _mustRepeat = true;
         if (_whyAway is not null) _options.Log($"{Uri}: back");
         _whyAway = null;
         return true;
     }
 
+    // Before anything else is asked of a server that may have lost it: the order is that of the acknowledgements, and
+    // nobody may read what was there before. Holds the gate, but not while it waits or asks.
+    private void Repeat(in ClientRequest request)
+    {
+        using Alone alone = BeAlone();
+        ClientSession session = _session;
+        if (session.IsLost || _isDisposed) return;
+        _gate.Leave();
+        try
+        {
+            _unstable.Repeat(session);
+        }
+        catch (ConnectionLostException loss)
+        {
+            Lose(session, loss.Message);
+            return;
+        }
+        catch (IOException refusal)
+        {
+            throw Failed(request, refusal.Message, Errno.EIO);
+        }
+        finally
+        {
+            _gate.Enter();
+        }
+
+        _mustRepeat = false;
+    }
+
     // What was agreed on with clients must hold on.
     private void RequireSame(RemoteExport found)
     {
-        RemoteExport known = Export with { AllocationId = found.AllocationId };
-        if (_mayHaveOtherLength) known = known with { Length = found.Length };
-        if (found != known) throw new IOException("it is another export now");
+        RemoteExport known = _mayHaveOtherLength ? Export with { Length = found.Length } : Export;
+        if (!found.IsSameAs(known)) throw new IOException("it is another export now");
     }
 
     private DeviceException Failed(in ClientRequest request, string why, int errno) =>
         new($"{Uri}: cannot {request.Command.ToString().ToLowerInvariant()} at byte {request.Offset}" + (why.Length == 0 ? "" : $": {why}"), errno);
+
+    // Holds the gate; waits until nobody is inside, and keeps everybody else out.
+    private Alone BeAlone()
+    {
+        _isBusy = true;
+        while (_inside > 0) _gate.Wait();
+        return new Alone(this);
+    }
+
+    private readonly ref struct Alone(RemoteServer server)
+    {
+        public void Dispose()
+        {
+            server._isBusy = false;
+            server._gate.PulseAll();
+        }
+    }
 }

@@ -13,6 +13,7 @@ internal sealed class ReplyReader(INbdTransport transport, RemoteExport export)
 {
     private const int BufferBytes = 64 << 10;
     private const int LargestErrorBytes = 8 << 10;
+    private const int MostExtents = 1 << 20;        // what libnbd takes as well
     private const ChunkType ErrorBit = (ChunkType)(1 << 15);
 
     private readonly InputBuffer _input = new(transport, new byte[BufferBytes]);
@@ -70,6 +71,8 @@ internal sealed class ReplyReader(INbdTransport transport, RemoteExport export)
             return (_flags & ChunkFlags.Done) != ChunkFlags.None;
         }
 
+        if (_simpleError == NbdError.None && export.HasChunks && call.Request.Command is Command.Read or Command.BlockStatus)
+            throw new NbdProtocolException("a simple reply where chunks were agreed on");
         if (_simpleError != NbdError.None) call.Fail(_simpleError, "");
         else if (call.Request.Command == Command.Read) ReadData(call, (ulong)call.Request.Offset, call.Request.Length);
         return true;
@@ -79,7 +82,7 @@ internal sealed class ReplyReader(INbdTransport transport, RemoteExport export)
     {
         switch (_type)
         {
-            case ChunkType.None when _length == 0:
+            case ChunkType.None when _length == 0 && (_flags & ChunkFlags.Done) != ChunkFlags.None:
                 return;
             case ChunkType.OffsetData when _length > sizeof(ulong):
                 ReadData(call, ReadUInt64(), _length - sizeof(ulong));
@@ -87,7 +90,7 @@ internal sealed class ReplyReader(INbdTransport transport, RemoteExport export)
             case ChunkType.OffsetHole when _length == Unsafe.SizeOf<Hole>():
                 call.Place(ReadUInt64(), ReadUInt32()).Clear();
                 return;
-            case ChunkType.BlockStatus when _length > sizeof(uint) && (_length - sizeof(uint)) % Unsafe.SizeOf<BlockDescriptor>() == 0:
+            case ChunkType.BlockStatus when IsStatus(_length):
                 ReadStatus(call);
                 return;
             case >= ErrorBit when _length >= Unsafe.SizeOf<ErrorPayload>() && _length <= LargestErrorBytes:
@@ -108,16 +111,23 @@ internal sealed class ReplyReader(INbdTransport transport, RemoteExport export)
         uint id = ReadUInt32();
         if (call.Request.Command != Command.BlockStatus || id != export.AllocationId)
             throw new NbdProtocolException($"the status of context {id}, which nobody asked for");
+        if (call.Extents.Count > 0) throw new NbdProtocolException("the status of a context twice");
         long left = call.Request.Length;
         for (uint read = sizeof(uint); read < _length; read += (uint)Unsafe.SizeOf<BlockDescriptor>())
         {
             // The last extent may reach beyond what was asked for.
             long length = Math.Min(ReadUInt32(), left);
             uint status = ReadUInt32();
-            if (length == 0) continue;
+            if (length == 0) throw new NbdProtocolException("an extent of no length, or behind what was asked for");
             call.Extents.Add(new Extent(length, status));
             left -= length;
         }
+    }
+
+    private static bool IsStatus(uint length)
+    {
+        (uint count, uint rest) = Math.DivRem(length - sizeof(uint), (uint)Unsafe.SizeOf<BlockDescriptor>());
+        return length > sizeof(uint) && rest == 0 && count <= MostExtents;
     }
 
     private void ReadError(ClientCall call)

@@ -58,8 +58,10 @@ internal sealed class UnstableWrites(int limitBytes)
         }
     }
 
-    /// <summary>Sends all of it again; nothing may be added meanwhile.</summary>
-    public void Replay(ClientSession session)
+    /// <summary>Sends all of it again; nothing may be added meanwhile, and nothing else be under way.</summary>
+    /// <exception cref="ConnectionLostException">No answer came.</exception>
+    /// <exception cref="IOException">The server refuses what it had acknowledged.</exception>
+    public void Repeat(ClientSession session)
     {
         Entry[] entries;
         lock (_lock) entries = [.. _entries];
@@ -67,8 +69,9 @@ internal sealed class UnstableWrites(int limitBytes)
         {
             (Protocol.NbdError error, string text) = session.Next().Ask(
                 entry.Request, entry.Copy.AsSpan(0, entry.PayloadLength), data: [], extents: null);
+            if (error == Protocol.NbdError.Shutdown) throw new ConnectionLostException("the server is shutting down");
             if (error != Protocol.NbdError.None)
-                throw new IOException($"cannot repeat a {entry.Request.Command} that had been acknowledged: {error} {text}");
+                throw new IOException($"it refuses to repeat a {entry.Request.Command} at byte {entry.Request.Offset} that it had acknowledged: {error} {text}".TrimEnd());
         }
     }
 

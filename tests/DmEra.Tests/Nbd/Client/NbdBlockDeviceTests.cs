@@ -1,6 +1,7 @@
 using DmEra.Devices;
 using DmEra.Nbd;
 using DmEra.Nbd.Client;
+using DmEra.Tests.Target;
 
 namespace DmEra.Tests.Nbd.Client;
 
@@ -101,6 +102,7 @@ public sealed class NbdBlockDeviceTests : IDisposable
         client.WriteZeroes(3, 4, ZeroingMode.FastOnly);
         client.WriteZeroes(3, 4, ZeroingMode.FastOnlyKeepAllocated);
         client.Prefetch(5, 6);
+        Wait.Until(() => calls.Count == 6);
         client.Flush();
 
         Assert.Equal(
@@ -109,6 +111,30 @@ public sealed class NbdBlockDeviceTests : IDisposable
                 "zero FastOnlyKeepAllocated 3+4", "prefetch 5+6", "flush 0+0",
             ],
             calls);
+    }
+
+    [Fact]
+    public void Prefetching_waits_for_nothing_and_is_never_too_much()
+    {
+        using Gate gate = new();
+        int hints = 0;
+        _device.Before = call =>
+        {
+            if (call.Operation != "prefetch") return;
+            Interlocked.Increment(ref hints);
+            gate.Pass();
+            throw new DeviceException("a hint that fails harms nobody", Errno.EIO);
+        };
+        using TestServer server = new(_device);
+        using NbdBlockDevice client = Open(server);
+
+        for (int i = 0; i < 10_000; i++) client.Prefetch(0, 4096);
+        gate.UntilArrived();
+        gate.Open();
+        client.Read(0, new byte[4096]);
+
+        Wait.Until(() => Volatile.Read(ref hints) > 0);
+        Assert.InRange(Volatile.Read(ref hints), 1, 4 * 64);
     }
 
     [Theory]

@@ -11,6 +11,9 @@ public sealed class NbdUriTests
     [InlineData("nbd://storage", "storage", 10809, "")]
     [InlineData("nbd://storage:4711/a/b%20c", "storage", 4711, "a/b c")]
     [InlineData("NBDS://storage/", "storage", 10809, "")]
+    [InlineData("nbd://storage//disk", "storage", 10809, "/disk")]
+    [InlineData("nbd://storage/%2Fdisk", "storage", 10809, "/disk")]
+    [InlineData("nbd://storage/pool/disk", "storage", 10809, "pool/disk")]
     public void Tcp_has_a_host_and_perhaps_a_port(string text, string host, int port, string export)
     {
         NbdUri uri = NbdUri.Parse(text);
@@ -36,6 +39,12 @@ public sealed class NbdUriTests
         Assert.Equal("disk", uri.ExportName);
         Assert.False(uri.UsesTls);
     }
+
+    [Theory]
+    [InlineData("nbd+unix:////disk?socket=/run/x", "/disk")]
+    [InlineData("nbd+unix:///pool/disk?socket=/run/x", "pool/disk")]
+    [InlineData("nbd+unix:///?socket=/run/x", "")]
+    public void Only_one_slash_belongs_to_the_uri(string text, string export) => Assert.Equal(export, NbdUri.Parse(text).ExportName);
 
     [Fact]
     public void Tls_has_certificates_and_a_name_to_check()

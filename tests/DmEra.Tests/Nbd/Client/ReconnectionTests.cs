@@ -132,6 +132,119 @@ public sealed class ReconnectionTests : IDisposable
     }
 
     [Fact]
+    public void A_flush_that_succeeds_after_one_that_failed_is_for_what_that_one_lost_as_well()
+    {
+        bool isBroken = true;
+        List<string> calls = [];
+        _before.Before = call =>
+        {
+            calls.Add($"{call.Operation} {call.Offset}");
+            if (call.Operation != "flush" || !isBroken) return;
+
+            // As Linux does: what it could not write is taken for clean, and the next flush knows nothing of it.
+            _before.Content.Write(0, Blank);
+            isBroken = false;
+            throw new DeviceException("disk", Errno.EIO);
+        };
+        Serve(_before);
+        using NbdBlockDevice client = Open();
+        client.Write(0, First);
+        Assert.Throws<DeviceException>(client.Flush);
+
+        client.Flush();
+
+        Assert.Equal(["write 0", "flush 0", "write 0", "flush 0"], calls);
+        Assert.Equal(First, Content(_before, 0));
+        client.Flush();
+        Assert.Equal("flush 0", calls[^1]);
+        Assert.Equal(5, calls.Count);
+    }
+
+    [Fact]
+    public void What_a_failed_flush_lost_is_there_again_before_it_is_read_or_written_over()
+    {
+        _before.Before = call =>
+        {
+            if (call.Operation != "flush") return;
+            _before.Content.Write(0, Blank);
+            throw new DeviceException("disk", Errno.EIO);
+        };
+        Serve(_before);
+        using NbdBlockDevice client = Open();
+        client.Write(0, First);
+
+        Assert.Throws<DeviceException>(client.Flush);
+        Assert.Equal(First, Read(client, 0));
+        Assert.Throws<DeviceException>(client.Flush);
+        client.Write(0, Second);
+        Assert.Equal(Second, Read(client, 0));
+    }
+
+    [Fact]
+    public void As_long_as_the_server_refuses_what_a_failed_flush_was_for_every_flush_fails()
+    {
+        bool isBroken = false;
+        _before.Before = call =>
+        {
+            if (isBroken && call.Operation is "flush" or "write") throw new DeviceException("disk", Errno.ENOSPC);
+        };
+        Serve(_before);
+        using NbdBlockDevice client = Open();
+        client.Write(0, First);
+        isBroken = true;
+
+        Assert.Equal(Errno.ENOSPC, Assert.Throws<DeviceException>(client.Flush).Errno);
+        DeviceException fault = Assert.Throws<DeviceException>(client.Flush);
+        Assert.Contains("refuses to repeat a Write at byte 0 that it had acknowledged", fault.Message, StringComparison.Ordinal);
+        isBroken = false;
+        client.Flush();
+    }
+
+    [Fact]
+    public void Of_flushes_at_the_same_time_none_succeeds_because_another_was_told_of_the_loss()
+    {
+        // The server is told of the first loss; what comes at the same time waits, so that it is for the second try.
+        using Gate gate = new();
+        int flushes = 0;
+        _before.Before = call =>
+        {
+            if (call.Operation != "flush" || Interlocked.Increment(ref flushes) > 1) return;
+            gate.Pass();
+            _before.Content.Write(0, Blank);
+            throw new DeviceException("disk", Errno.EIO);
+        };
+        Serve(_before);
+        using NbdBlockDevice client = Open();
+        client.Write(0, First);
+        Background first = Background.Run(() => Assert.Throws<DeviceException>(client.Flush));
+        gate.UntilArrived();
+
+        Background second = Background.Run(client.Flush);
+        gate.Open();
+        first.Join();
+        second.Join();
+
+        Assert.Equal(First, Content(_before, 0));
+    }
+
+    [Fact]
+    public void Learning_the_length_anew_repeats_nothing_before_somebody_asks_for_something()
+    {
+        Serve(_before);
+        using NbdBlockDevice client = Open();
+        client.Write(0, First);
+        StopServing();
+        List<string> calls = [];
+        _after.Before = call => calls.Add(call.Operation);
+        Serve(_after);
+
+        client.RefreshLength();
+        Assert.Empty(calls);
+        Assert.Equal(First, Read(client, 0));
+        Assert.Equal(["write", "read"], calls);
+    }
+
+    [Fact]
     public void A_flush_is_sent_before_too_much_is_unstable()
     {
         int flushes = 0;

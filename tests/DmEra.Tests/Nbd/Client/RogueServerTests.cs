@@ -14,6 +14,7 @@ public sealed class RogueServerTests : IDisposable
     private const ushort HasFlags = 1;
     private const uint RepError = 0x80000001;
     private const int RequestSize = 28;
+    private const uint AllocationId = 5;
     private static readonly byte[] RequestMagic = U32(0x25609513);
     private static readonly byte[] Greeting = [.. "NBDMAGICIHAVEOPT"u8, 0, 3];
 
@@ -47,6 +48,7 @@ public sealed class RogueServerTests : IDisposable
         { "an absurd size", Negotiated([.. U16(0), .. U64(ulong.MaxValue), .. U16(HasFlags)]) },
         { "blocks of nothing", Negotiated(Export(), [.. U16(3), .. U32(0), .. U32(0), .. U32(1 << 20)]) },
         { "blocks longer than payloads", Negotiated(Export(), [.. U16(3), .. U32(4096), .. U32(4096), .. U32(512)]) },
+        { "two sizes", Negotiated(Export(), [.. U16(0), .. U64(2 * Size), .. U16(HasFlags)]) },
         { "gigantic blocks", Negotiated(Export(), [.. U16(3), .. U32(1 << 30), .. U32(1 << 30), .. U32(1 << 30)]) },
     };
 
@@ -113,6 +115,21 @@ public sealed class RogueServerTests : IDisposable
         { "an error with half its text", Chunk(1, 0x8001, 1, [.. U32(5), .. U16(100), .. "short"u8]) },
         { "an error with a novel", Chunk(1, 0x8001, 1, [.. U32(5), .. U16(60_000), .. new byte[60_000]]) },
         { "a simple reply of another request", RawClient.SimpleReply(2) },
+        { "a simple reply with data", RawClient.SimpleReply(1, data: new byte[512]) },
+        { "half of the data twice", [.. Data(512, 256), .. Data(512, 256), .. Chunk(1, 0, 1)] },
+        { "data that overlaps", [.. Data(512, 300), .. Data(768, 256), .. Chunk(1, 0, 1)] },
+        { "data that overlaps what comes behind it", [.. Data(768, 256), .. Data(512, 300), .. Chunk(1, 0, 1)] },
+        { "a hole over data", [.. Data(512, 512), .. Chunk(0, 2, 1, [.. U64(600), .. U32(8)]), .. Chunk(1, 0, 1)] },
+        { "data over a hole", [.. Chunk(0, 2, 1, [.. U64(512), .. U32(512)]), .. Data(600, 8), .. Chunk(1, 0, 1)] },
+        { "data in a hole between data", [.. Data(512, 200), .. Data(812, 212), .. Data(700, 120), .. Chunk(1, 0, 1)] },
+        { "a hole of no length", [.. Chunk(0, 2, 1, [.. U64(512), .. U32(0)]), .. Data(512, 512), .. Chunk(1, 0, 1)] },
+        { "all of the data, and a gap counted twice", [.. Data(512, 100), .. Data(712, 312), .. Data(512, 100), .. Chunk(1, 0, 1)] },
+        { "nothing, and not for the last time", [.. Data(512, 512), .. Chunk(0, 0, 1), .. Chunk(1, 0, 1)] },
+        { "the last chunk, and one more", [.. Data(512, 256), .. Chunk(1, 0, 1), .. Data(768, 256)] },
+        {
+            "errors without end",
+            [.. Enumerable.Repeat(Chunk(0, 0x8001, 1, [.. U32(5), .. U16(0)]), 1000).SelectMany(chunk => chunk), .. Chunk(1, 0, 1)]
+        },
     };
 
     [Theory, MemberData(nameof(Chunks))]
@@ -120,6 +137,55 @@ public sealed class RogueServerTests : IDisposable
     {
         _ = what;
         RequireError(GoodHandshake, chunk);
+    }
+
+    [Fact]
+    public void Data_in_too_many_pieces_is_an_error()
+    {
+        const int Bytes = 1 << 16;
+        IEnumerable<byte> everyOther = Enumerable.Range(0, Bytes / 2).SelectMany(i => Data(2 * i, 1));
+        IEnumerable<byte> rest = Enumerable.Range(0, Bytes / 2).SelectMany(i => Data((2 * i) + 1, 1));
+
+        RequireError(GoodHandshake, [.. everyOther, .. rest, .. Chunk(1, 0, 1)], offset: 0, Bytes);
+    }
+
+    [Fact]
+    public void Bytes_counted_more_often_than_a_number_can_hold_do_not_make_up_for_missing_ones()
+    {
+        // 2^32 bytes of one hole, and all but it.
+        IEnumerable<byte> holes = Enumerable.Repeat(Chunk(0, 2, 1, [.. U64(0), .. U32(1 << 20)]), 4096).SelectMany(chunk => chunk);
+
+        RequireError(GoodHandshake, [.. holes, .. Chunk(1, 0, 1)], offset: 0, 1 << 20);
+    }
+
+    public static TheoryData<string, byte[]> Statuses => new()
+    {
+        { "no status", Chunk(1, 0, 1) },
+        { "a simple reply", RawClient.SimpleReply(1) },
+        { "the status twice", [.. Status(0, (4096, 0)), .. Status(1, (4096, 3))] },
+        { "an extent of no length", Status(1, (512, 0), (0, 3), (512, 0)) },
+        { "extents behind the range", Status(1, (4096, 0), (512, 3)) },
+        { "half an extent", Chunk(1, 5, 1, [.. U32(AllocationId), .. U32(512)]) },
+        { "no extent", Chunk(1, 5, 1, U32(AllocationId)) },
+        { "another context", Chunk(1, 5, 1, [.. U32(AllocationId + 1), .. U32(512), .. U32(0)]) },
+        { "extents without end", [.. Chunk(1, 5, 1)[..16], .. U32(0xFFFF_FFFC), .. U32(AllocationId), .. new byte[64 << 10]] },
+    };
+
+    [Theory, MemberData(nameof(Statuses))]
+    public void A_block_status_that_makes_no_sense_is_an_error(string what, byte[] reply)
+    {
+        _ = what;
+        Background server = Serve(HandshakeWithAllocation, reply);
+        using (NbdBlockDevice client = Open())
+        {
+            List<Extent> extents = [];
+            IBlockStatusContext context = client.Contexts.Find("base:allocation")!;
+            Assert.Equal(Errno.EIO, Assert.Throws<DeviceException>(() => context.Describe(0, 4096, 10, extents)).Errno);
+            Assert.Empty(extents);
+        }
+
+        _listener.Dispose();
+        server.Join();
     }
 
     [Fact]
@@ -141,6 +207,18 @@ public sealed class RogueServerTests : IDisposable
     }
 
     [Fact]
+    public void A_server_that_cannot_flush_is_told_of()
+    {
+        List<string> log = [];
+        Background server = Serve(GoodHandshake);
+        using (NbdBlockDevice client = Open(log: log.Add)) client.Flush();
+
+        Assert.EndsWith("cannot flush; what it acknowledges is taken to be stable", Assert.Single(log), StringComparison.Ordinal);
+        _listener.Dispose();
+        server.Join();
+    }
+
+    [Fact]
     public void Errors_tell_what_the_server_says_without_its_control_characters()
     {
         Background server = Serve(
@@ -156,22 +234,23 @@ public sealed class RogueServerTests : IDisposable
         server.Join();
     }
 
-    private void RequireError(byte[] handshake, byte[] reply)
+    private void RequireError(byte[] handshake, byte[] reply, int offset = 512, int length = 512)
     {
         Background server = Serve(handshake, reply);
         using (NbdBlockDevice client = Open())
         {
-            byte[] buffer = new byte[512];
-            Assert.Equal(Errno.EIO, Assert.Throws<DeviceException>(() => client.Read(512, buffer)).Errno);
-            Assert.Equal(new byte[512], buffer);
+            byte[] buffer = new byte[length];
+            Assert.Equal(Errno.EIO, Assert.Throws<DeviceException>(() => client.Read(offset, buffer)).Errno);
+            Assert.Equal(new byte[length], buffer);
         }
 
         _listener.Dispose();
         server.Join();
     }
 
-    private NbdBlockDevice Open(string scheme = "nbd+unix") => NbdBlockDevice.Open(
-        NbdUri.Parse($"{scheme}:///?socket={_folder["nbd.sock"]}"), new NbdClientOptions { RetryTime = TimeSpan.FromMilliseconds(100) });
+    private NbdBlockDevice Open(string scheme = "nbd+unix", Action<string>? log = null) => NbdBlockDevice.Open(
+        NbdUri.Parse($"{scheme}:///?socket={_folder["nbd.sock"]}"),
+        new NbdClientOptions { RetryTime = TimeSpan.FromMilliseconds(100), Log = log ?? (static _ => { }) });
 
     // Does the same with whoever comes: sends its part of the handshake whatever is asked, and a reply to the first request.
     private Background Serve(byte[] handshake, byte[]? reply = null) => Background.Run(() =>
@@ -228,6 +307,17 @@ public sealed class RogueServerTests : IDisposable
 
     private static byte[] GoodHandshake =>
         [.. Greeting, .. Reply(OptStructuredReply, RepAck), .. Reply(OptSetMetaContext, RepAck), .. Go()];
+
+    private static byte[] HandshakeWithAllocation =>
+    [
+        .. Greeting, .. Reply(OptStructuredReply, RepAck),
+        .. Reply(OptSetMetaContext, RepMetaContext, [.. U32(AllocationId), .. "base:allocation"u8]), .. Reply(OptSetMetaContext, RepAck), .. Go(),
+    ];
+
+    private static byte[] Data(int offset, int length) => Chunk(0, 1, 1, [.. U64((ulong)offset), .. Enumerable.Repeat((byte)7, length)]);
+
+    private static byte[] Status(ushort flags, params (uint Length, uint Flags)[] extents) =>
+        Chunk(flags, 5, 1, [.. U32(AllocationId), .. extents.SelectMany(extent => U32(extent.Length).Concat(U32(extent.Flags)))]);
 
     private static byte[] Export() => [.. U16(0), .. U64(Size), .. U16(HasFlags)];
 
