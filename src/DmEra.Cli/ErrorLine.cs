@@ -3,6 +3,7 @@ using System.CommandLine.Parsing;
 using System.Net.Sockets;
 using DmEra.Control;
 using DmEra.PersistentData.Blocks;
+using DmEra.Target.History;
 using DmEra.Target.Mapping;
 
 namespace DmEra.Cli;
@@ -43,7 +44,7 @@ internal static class ErrorLine
     };
 
     private static bool IsExpected(Exception fault) =>
-        fault is CommandException or ControlException or EraTargetException or MetadataException
+        fault is CommandException or ControlException or EraTargetException or EraNotBegunException or MetadataException
             or IOException or UnauthorizedAccessException or SocketException;
 
     private static string CommandName(ParseResult parse) =>

@@ -1,5 +1,6 @@
 using System.Net.Http.Json;
 using System.Net.Sockets;
+using System.Text;
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
 
@@ -50,10 +51,27 @@ public sealed class ControlClient : IDisposable
     /// <summary>Lets requests wait, and archives the era.</summary>
     public Task SuspendAsync(CancellationToken cancellation) => PostAsync("/suspend", null, cancellation);
 
-    /// <summary>As <see cref="SuspendAsync"/>, but the device is resumed when the result is disposed of, or when this
-    /// process ends.</summary>
-    public async Task<IDisposable> PauseAsync(CancellationToken cancellation) =>
-        await SendAsync(HttpMethod.Post, "/pause", null, cancellation);
+    /// <summary>As <see cref="SuspendAsync"/>, but the device goes on when the pause ends, is disposed of, or when this process
+    /// ends.</summary>
+    public async Task<ControlPause> PauseAsync(CancellationToken cancellation)
+    {
+        HttpResponseMessage held = await SendAsync(HttpMethod.Post, "/pause", null, cancellation);
+        try
+        {
+            PauseReply reply = await ReadFirstAsync(held, cancellation);
+            return new ControlPause(held, reply.Era, end => DeleteAsync($"/pause/{reply.Id}", end));
+        }
+        catch (Exception fault) when (fault is JsonException or HttpRequestException or IOException)
+        {
+            held.Dispose();
+            throw new ControlException($"{_socketPath}: not understood: {fault.Message}", fault);
+        }
+        catch
+        {
+            held.Dispose();
+            throw;
+        }
+    }
 
     /// <summary>Starts a new era and lets requests in.</summary>
     public Task ResumeAsync(CancellationToken cancellation) => PostAsync("/resume", null, cancellation);
@@ -96,6 +114,23 @@ public sealed class ControlClient : IDisposable
 
     private async Task PostAsync(string path, HttpContent? content, CancellationToken cancellation) =>
         (await SendAsync(HttpMethod.Post, path, content, cancellation)).Dispose();
+
+    // The body has no end as long as the pause lasts: it is read up to the end of the object in it.
+    private static async Task<PauseReply> ReadFirstAsync(HttpResponseMessage held, CancellationToken cancellation)
+    {
+        StringBuilder text = new();
+        StreamReader body = new(await held.Content.ReadAsStreamAsync(cancellation));
+        while (await body.ReadLineAsync(cancellation) is string line)
+        {
+            text.AppendLine(line);
+            if (line.StartsWith('}')) break;
+        }
+
+        return JsonSerializer.Deserialize(text.ToString(), ControlJson.Context.PauseReply) ?? throw new JsonException("null");
+    }
+
+    private async Task DeleteAsync(string path, CancellationToken cancellation) =>
+        (await SendAsync(HttpMethod.Delete, path, null, cancellation)).Dispose();
 
     private async Task<HttpResponseMessage> SendAsync(
         HttpMethod method, string path, HttpContent? content, CancellationToken cancellation)

@@ -27,7 +27,7 @@ internal static class ControlEndpoints
         application.MapGet(Root, context => ReplyAsync(context, device.Describe(), ControlJson.Context.DeviceDescription));
         application.MapGet($"{Root}/changed", context => SendChanges(context, target));
         application.MapPost($"{Root}/checkpoint", context =>
-            ReplyAsync(context, new CheckpointReply(Checkpoint(target)), ControlJson.Context.CheckpointReply));
+            ReplyAsync(context, new CheckpointReply(target.Checkpoint()), ControlJson.Context.CheckpointReply));
         application.MapPost($"{Root}/messages", async context =>
         {
             MessageRequest request = await ReadAsync(context, ControlJson.Context.MessageRequest);
@@ -42,7 +42,9 @@ internal static class ControlEndpoints
             target.Resize(Sectors(request.Size));
             Done(context);
         });
-        application.MapPost($"{Root}/pause", context => Pause(context, target, application.Lifetime.ApplicationStopping));
+        PauseResource pauses = new(target);
+        application.MapPost($"{Root}/pause", context => HoldPauseAsync(context, pauses, application.Lifetime.ApplicationStopping));
+        application.MapDelete($"{Root}/pause/{{id}}", context => Do(context, () => pauses.End((string?)context.Request.RouteValues["id"])));
         application.MapPost($"{Root}/stop", context => Stop(context, device));
     }
 
@@ -70,7 +72,7 @@ internal static class ControlEndpoints
     {
         BadHttpRequestException refusal => refusal.StatusCode,
         JsonException => StatusCodes.Status400BadRequest,
-        EraTargetException { Errno: Errno.EINVAL } => StatusCodes.Status409Conflict,
+        EraTargetException { Errno: Errno.EINVAL } or EraNotBegunException => StatusCodes.Status409Conflict,
         EraTargetException { Errno: Errno.ENOSPC } => StatusCodes.Status507InsufficientStorage,
         _ => StatusCodes.Status500InternalServerError,
     };
@@ -94,44 +96,23 @@ internal static class ControlEndpoints
 
     private static void Done(HttpContext context) => context.Response.StatusCode = StatusCodes.Status204NoContent;
 
-    // Whoever asks for a checkpoint goes on to copy the origin or has a snapshot made of it, perhaps below our caches.
-    private static uint Checkpoint(EraTarget target)
+    private static async Task HoldPauseAsync(HttpContext context, PauseResource pauses, CancellationToken stopping)
     {
-        uint era = target.Checkpoint();
-        target.Device.Flush();
-        return era;
-    }
-
-    // Whoever asks for a pause cannot leave the device waiting for ever: it goes on when he is gone.
-    private static async Task Pause(HttpContext context, EraTarget target, CancellationToken stopping)
-    {
-        if (target.State == TargetState.Suspended)
-            throw new EraTargetException("suspended already: somebody else has its requests wait", Errno.EINVAL);
-        target.Suspend();
-        uint era = target.Status.CurrentEra;
-        try
-        {
-            using CancellationTokenSource end = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted, stopping);
-            await ReplyAsync(context, new PauseReply(era), ControlJson.Context.PauseReply);
-            await context.Response.Body.FlushAsync(end.Token);
-            await Task.Delay(Timeout.InfiniteTimeSpan, end.Token);
-        }
-        catch (OperationCanceledException)
-        {
-            // The end of the pause.
-        }
-        finally
-        {
-            // Resumed by other means it is in a later era; and a device that is being stopped stays as it is.
-            if (target.Status.CurrentEra == era && !stopping.IsCancellationRequested) target.Resume();
-        }
+        using CancellationTokenSource end = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted, stopping);
+        await pauses.HoldAsync(
+            async pause =>
+            {
+                await ReplyAsync(context, pause, ControlJson.Context.PauseReply);
+                await context.Response.Body.FlushAsync(end.Token);
+            },
+            end.Token);
     }
 
     private static async Task Stop(HttpContext context, ServedDevice device)
     {
         device.Stop();
         if (await device.Stopped is string fault)
-            throw new ControlException($"stopped; but its metadata had failed: {fault}");
+            throw new ControlException($"stopped; but {fault}");
         Done(context);
     }
 
@@ -148,6 +129,7 @@ internal static class ControlEndpoints
             _ => throw new BadHttpRequestException("format must be json, xml or ranges"),
         };
         using EraHistory history = target.OpenHistory();
+        history.RequireBegun(since);
         context.Response.ContentType = contentType;
         ChangeList.Write(context.Response.Body, history, since, format);
         return Task.CompletedTask;

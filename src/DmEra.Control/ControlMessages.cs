@@ -6,10 +6,11 @@ public sealed record DeviceDescription
     /// <summary>Name among the served devices, and of the NBD export.</summary>
     public required string Name { get; init; }
 
-    /// <summary><c>active</c>, <c>suspended</c> or <c>failed</c>.</summary>
+    /// <summary><c>active</c>, <c>suspended</c>, <c>paused</c>, <c>resuming</c> or <c>failed</c>.</summary>
     public required string State { get; init; }
 
-    /// <summary>The fault that the metadata failed with; null when it has not.</summary>
+    /// <summary>What keeps the device from doing all it should: its metadata failed, its origin cannot be flushed, or it cannot go
+    /// on; null when nothing does.</summary>
     public string? FailureReason { get; init; }
 
     /// <summary>The status line, as dmsetup prints it.</summary>
@@ -76,7 +77,8 @@ public sealed record CheckpointReply(uint Era);
 
 /// <summary>Answer to POST /v1/device/pause; the connection stays open for as long as the pause is to last.</summary>
 /// <param name="Era">The last era that anything was written in.</param>
-public sealed record PauseReply(uint Era);
+/// <param name="Id">Names the pause: DELETE /v1/device/pause/ID ends it, and answers when the device goes on.</param>
+public sealed record PauseReply(uint Era, Guid Id);
 
 /// <summary>Body of every answer that is not a success.</summary>
 /// <param name="Error">One line: what is wrong, and what to do.</param>

@@ -25,8 +25,8 @@ public sealed class ServedDevice(
     /// <summary>The target.</summary>
     public EraTarget Target => target;
 
-    /// <summary>Completes when the device has stopped; its value is the fault that the metadata had failed with,
-    /// or null.</summary>
+    /// <summary>Completes when the device has stopped; its value is what had kept it from doing all it should, see
+    /// <see cref="EraTarget.FailureReason"/>, or null.</summary>
     public Task<string?> Stopped => _stopped.Task;
 
     /// <summary>What the device is and does at this moment.</summary>
@@ -71,13 +71,11 @@ public sealed class ServedDevice(
         try
         {
             // Requests that wait for a suspended device would hold the server up: they are refused first.
-            if (target.State == TargetState.Suspended) target.Dispose();
+            if (target.State is not (TargetState.Active or TargetState.Failed)) target.Dispose();
             server.Stop();
-            target.Suspend();
-            string? fault = target.FailureReason;
             target.Dispose();
             control.Dispose();
-            _stopped.SetResult(fault);
+            _stopped.SetResult(target.FailureReason);
         }
         catch (Exception fault)
         {

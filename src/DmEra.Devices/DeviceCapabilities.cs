@@ -44,3 +44,11 @@ public interface IRefreshable
     /// <exception cref="DeviceException">The device failed.</exception>
     void RefreshLength();
 }
+
+/// <summary>A device that may keep what was written until a flush has succeeded.</summary>
+public interface IUnflushedWrites
+{
+    /// <summary>True when what a flush that failed was for is written again, so that a later one that succeeds is for that as
+    /// well.</summary>
+    bool AreKept { get; }
+}

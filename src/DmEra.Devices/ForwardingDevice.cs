@@ -6,7 +6,7 @@ namespace DmEra.Devices;
 /// </summary>
 /// <param name="inner">The device behind it.</param>
 public abstract class ForwardingDevice(IBlockDevice inner)
-    : IBlockDevice, IImmediateAccess, IReadAhead, IWriteBehind, IExtendable, IRefreshable
+    : IBlockDevice, IImmediateAccess, IReadAhead, IWriteBehind, IExtendable, IRefreshable, IUnflushedWrites
 {
     // Asked for once, since two of them are on the way of every request.
     private readonly IImmediateAccess? _immediate = inner as IImmediateAccess;
@@ -14,6 +14,9 @@ public abstract class ForwardingDevice(IBlockDevice inner)
 
     /// <inheritdoc/>
     public virtual long Length => Inner.Length;
+
+    /// <inheritdoc/>
+    public virtual bool AreKept => inner is IUnflushedWrites { AreKept: true };
 
     /// <summary>The device behind it.</summary>
     protected IBlockDevice Inner => inner;

@@ -98,7 +98,7 @@ internal sealed class Life
             _scheduler.Start($"client {i}", () => Serve(client));
         }
 
-        while (_clientsLeft > 0)
+        while (_clientsLeft > 0 && !(target.HasLostWrites && target.State == TargetState.Suspended))
         {
             _scheduler.Wait(this, TimeSpan.FromMilliseconds(_random.Next(30)));
             Attempt(() => Control(target));
@@ -107,7 +107,7 @@ internal sealed class Life
         Attempt(() => ResumeIfSuspended(target));
 
         // Requests of clients that are gone would wait for ever.
-        if (target.State == TargetState.Suspended) target.Dispose();
+        if (target.State is not (TargetState.Active or TargetState.Failed)) target.Dispose();
         server.AwaitConnections();
         target.Dispose();
     }
@@ -150,6 +150,9 @@ internal sealed class Life
             case 5:
                 target.DropMetadataSnapshot();
                 break;
+            case 6 when _random.Next(2) == 0:
+                Pause(target);
+                break;
             case 6:
                 Reopen(target);
                 break;
@@ -172,6 +175,14 @@ internal sealed class Life
         target.Suspend();
         _scheduler.Wait(this, TimeSpan.FromMilliseconds(_random.Next(5)));
         target.Resume();
+        TellEra();
+    }
+
+    private void Pause(EraTarget target)
+    {
+        using EraPause pause = target.Pause();
+        _scheduler.Wait(this, TimeSpan.FromMilliseconds(_random.Next(5)));
+        pause.End();
         TellEra();
     }
 

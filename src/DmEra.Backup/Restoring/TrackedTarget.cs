@@ -54,8 +54,8 @@ public sealed class TrackedTarget : ITrackedDevice
     }
 
     /// <inheritdoc/>
-    /// <remarks>As of when it was opened.</remarks>
-    public IEnumerable<BlockRange> WrittenSince(uint era) => _history.WrittenSince(era);
+    /// <remarks>As of when it was opened; nothing for an era to come.</remarks>
+    public IEnumerable<BlockRange> WrittenSince(uint era) => era > _history.CurrentEra ? [] : _history.WrittenSince(era);
 
     /// <summary>Starts an era and lets writes in.</summary>
     /// <exception cref="EraTargetException">The metadata failed.</exception>

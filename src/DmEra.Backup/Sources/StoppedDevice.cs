@@ -75,7 +75,8 @@ public sealed class StoppedDevice : IBackupSource
     }
 
     /// <inheritdoc/>
-    public IEnumerable<BlockRange> WrittenSince(uint era) => _history.WrittenSince(era);
+    /// <remarks>Nothing for an era to come, which begins when somebody uses the device again.</remarks>
+    public IEnumerable<BlockRange> WrittenSince(uint era) => era > _history.CurrentEra ? [] : _history.WrittenSince(era);
 
     /// <inheritdoc/>
     public TakenPoint Take(TakePlan plan, TakePass pass)

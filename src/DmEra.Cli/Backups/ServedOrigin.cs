@@ -13,7 +13,7 @@ internal sealed class ServedOrigin : ILiveDevice
 {
     private readonly ControlClient _client;
     private readonly CancellationToken _stop;
-    private IDisposable? _pause;
+    private ControlPause? _pause;
 
     private ServedOrigin(ControlClient client, DeviceDescription device, IBlockDevice origin, CancellationToken stop)
     {
@@ -49,7 +49,8 @@ internal sealed class ServedOrigin : ILiveDevice
         {
             "active" => new ServedOrigin(client, device, OpenOrigin(device), stop),
             "suspended" => throw new CommandException($"{device.Name}: suspended; 'era resume {device.Name}' first"),
-            _ => throw new CommandException($"{device.Name}: its metadata has failed: {device.FailureReason}"),
+            "paused" => throw new CommandException($"{device.Name}: somebody else has it paused; try again when they are done"),
+            _ => throw new CommandException($"{device.Name}: {device.FailureReason}"),
         };
     }
 
@@ -62,10 +63,10 @@ internal sealed class ServedOrigin : ILiveDevice
     /// <inheritdoc/>
     public void Unpause()
     {
-        // The end of the pause alone would have it resumed, but not be waited for.
-        Wait(_client.ResumeAsync(CancellationToken.None));
-        _pause?.Dispose();
+        if (_pause is null) return;
+        using ControlPause pause = _pause;
         _pause = null;
+        Wait(pause.EndAsync(CancellationToken.None));
     }
 
     /// <inheritdoc/>

@@ -75,6 +75,13 @@ internal sealed class InvalidateCommand
             if (history is null) throw new CommandException($"{path}: no metadata snapshot taken");
             uint since = EraNames.Find(parse.GetRequiredValue(_since), path, history);
             if (cache is not null) return RunCache(parse, cache, history, since, format);
+            if (since > history.CurrentEra)
+            {
+                // The empty list is era_invalidate's answer, and scripts rely on it.
+                parse.InvocationConfiguration.Error.WriteLine(
+                    $"era: {path}: era {since} has not begun, the current era is {history.CurrentEra}: the list is empty, which says nothing");
+            }
+
             using OutputFile output = OutputFile.Open(parse, parse.GetValue(_output));
             ChangeList.Write(output.Stream, history, since, Enum.Parse<ChangeListFormat>(format, ignoreCase: true));
             output.Complete();

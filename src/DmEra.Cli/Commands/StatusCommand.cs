@@ -28,7 +28,7 @@ internal static class StatusCommand
                 ? ControlJson.Of(description)
                 : description.Status);
             if (description.FailureReason is string reason)
-                throw new CommandException($"{description.Name}: the metadata failed: {reason}");
+                throw new CommandException($"{description.Name}: {reason}");
             return ExitCode.Done;
         });
         return command;

@@ -45,7 +45,7 @@ internal sealed class ServeSession(ServeRequest request, TextWriter output, Text
         ServiceNotification.Send(ServiceNotification.Stopping, Log);
         if (isSignalled) device.Stop();
         if (await device.Stopped is not string fault) return ExitCode.Done;
-        throw new CommandException($"{request.Name}: stopped, but the metadata had failed: {fault}");
+        throw new CommandException($"{request.Name}: stopped, but {fault}");
     }
 
     /// <summary>Tells where clients find what is served, and that it is.</summary>

@@ -26,7 +26,8 @@ public static class ChangeList
 {
     private const int SectorSize = 512;
 
-    /// <summary>Writes the list of what was written in era <paramref name="since"/> or later.</summary>
+    /// <summary>Writes the list of what was written in era <paramref name="since"/> or later; an empty one when that has not
+    /// begun: see <see cref="EraHistory.RequireBegun"/>.</summary>
     /// <exception cref="MetadataCorruptException">A piece of the metadata is damaged: the list breaks off.</exception>
     /// <exception cref="SnapshotDroppedException">It was read from a snapshot that is no longer held: the list is
     /// worthless.</exception>

@@ -14,21 +14,27 @@ public sealed class EraHistory : IDisposable
     private readonly MetadataReader _reader;
     private readonly CommittedState _state;
     private readonly WindowReader _window;
+    private readonly uint _latestEra;
     private readonly Action? _requireHeld;
     private readonly Action? _release;
 
     /// <summary>Reads a state that its owner keeps in place until <paramref name="release"/> is called.</summary>
+    /// <param name="metadata">The metadata device; it stays the caller's.</param>
+    /// <param name="superblock">Of the state.</param>
+    /// <param name="latestEra">The latest era whose number may be told; what was written in a later one is told of as written
+    /// in this.</param>
+    /// <param name="release">Called once, or more often, when the state is not needed any more.</param>
     /// <exception cref="MetadataCorruptException">The writeset tree is damaged.</exception>
     /// <exception cref="DeviceException">The metadata device failed.</exception>
-    internal EraHistory(IBlockDevice metadata, Superblock superblock, Action? release)
-        : this(new MetadataReader(metadata), superblock, requireHeld: null, release)
-    {
-    }
+    internal EraHistory(IBlockDevice metadata, Superblock superblock, uint latestEra, Action? release)
+        : this(new MetadataReader(metadata), superblock, requireHeld: null, release) =>
+        _latestEra = Math.Min(latestEra, _state.CurrentEra);
 
     private EraHistory(MetadataReader reader, Superblock superblock, Action? requireHeld, Action? release)
     {
         _reader = reader;
         _state = CommittedState.Read(reader, superblock);
+        _latestEra = _state.CurrentEra;
         _window = new WindowReader(reader, _state);
         _requireHeld = requireHeld;
         _release = release;
@@ -39,7 +45,7 @@ public sealed class EraHistory : IDisposable
 
     /// <summary>The era that is open, or was archived last. Of a metadata snapshot: the era that was about to begin
     /// when it was taken, of which it holds nothing.</summary>
-    public uint CurrentEra => _state.CurrentEra;
+    public uint CurrentEra => _latestEra;
 
     /// <summary>Blocks of the origin.</summary>
     public uint NrBlocks => _state.NrBlocks;
@@ -91,6 +97,7 @@ public sealed class EraHistory : IDisposable
     public void ReadEras(uint firstBlock, Span<uint> eras)
     {
         ArgumentOutOfRangeException.ThrowIfGreaterThan(firstBlock + (ulong)eras.Length, NrBlocks, nameof(eras));
+        Span<uint> all = eras;
         uint lead = firstBlock % 64;
         if (lead != 0)
         {
@@ -106,11 +113,13 @@ public sealed class EraHistory : IDisposable
         }
 
         if (!eras.IsEmpty) _window.ReadEras(firstBlock, eras);
+        if (_latestEra < _state.CurrentEra) HideLaterEras(all);
         _requireHeld?.Invoke();
     }
 
     /// <summary>The blocks written in era <paramref name="era"/> or later; all blocks for era 0.</summary>
     /// <returns>Runs in ascending order that do not touch each other; worked out while they are read.</returns>
+    /// <exception cref="EraNotBegunException">The era has not begun.</exception>
     /// <exception cref="MetadataCorruptException">A piece of the metadata is damaged.</exception>
     /// <exception cref="SnapshotDroppedException">It is a snapshot that is no longer held.</exception>
     /// <exception cref="DeviceException">The metadata device failed.</exception>
@@ -118,13 +127,23 @@ public sealed class EraHistory : IDisposable
 
     /// <summary>The blocks among <paramref name="within"/> written in era <paramref name="era"/> or later.</summary>
     /// <returns>Runs in ascending order that do not touch each other; worked out while they are read.</returns>
+    /// <exception cref="EraNotBegunException">The era has not begun.</exception>
     /// <exception cref="MetadataCorruptException">A piece of the metadata is damaged.</exception>
     /// <exception cref="SnapshotDroppedException">It is a snapshot that is no longer held.</exception>
     /// <exception cref="DeviceException">The metadata device failed.</exception>
     public IEnumerable<BlockRange> WrittenSince(uint era, BlockRange within)
     {
         ArgumentOutOfRangeException.ThrowIfGreaterThan(within.End, NrBlocks, nameof(within));
+        RequireBegun(era);
         return FindWritten(era, within);
+    }
+
+    /// <summary>Throws when an era has not begun: "nothing was written since" would be taken for a list that is
+    /// complete.</summary>
+    /// <exception cref="EraNotBegunException">So it is.</exception>
+    public void RequireBegun(uint era)
+    {
+        if (era > CurrentEra) throw new EraNotBegunException(era, CurrentEra);
     }
 
     /// <summary>Lets go of the state.</summary>
@@ -136,6 +155,11 @@ public sealed class EraHistory : IDisposable
 
     /// <summary>The same as <see cref="WrittenSince(uint)"/> for those in a hurry.</summary>
     internal WrittenRuns FindWrittenSince(uint era) => new(_window, era, new BlockRange(0, NrBlocks), _requireHeld);
+
+    private void HideLaterEras(Span<uint> eras)
+    {
+        foreach (ref uint era in eras) era = Math.Min(era, _latestEra);
+    }
 
     private IEnumerable<BlockRange> FindWritten(uint era, BlockRange within)
     {

@@ -10,7 +10,7 @@ namespace DmEra.Target.Mapping;
 /// <remarks>Requests wait while the target is suspended. One that meets marked blocks only takes no lock of the target and
 /// allocates nothing.</remarks>
 internal sealed class EraDevice(
-    IBlockDevice origin, RequestGate gate, EraWorker worker, MarkAhead markAhead, long blockSizeBytes)
+    IBlockDevice origin, OriginFlusher flusher, RequestGate gate, EraWorker worker, MarkAhead markAhead, long blockSizeBytes)
     : ForwardingDevice(origin)
 {
     private long _length;
@@ -55,7 +55,7 @@ internal sealed class EraDevice(
         gate.EnterRead();
         try
         {
-            Inner.Flush();
+            flusher.Flush();
         }
         finally
         {

@@ -3,61 +3,17 @@ using DmEra.Devices.Threads;
 
 namespace DmEra.Target.Mapping;
 
-// Beginning and ending eras. Each operation waits for its turn.
+// Beginning and ending eras with requests going on. Each operation waits for its turn, and crosses the one boundary.
 public sealed partial class EraTarget
 {
-    /// <summary>Reads the metadata from what is on disk, starts a new era and lets requests in. Nothing happens when
-    /// the device is active.</summary>
-    /// <exception cref="EraTargetException">The device stays suspended; or it has failed, and must be suspended
-    /// first.</exception>
-    public void Resume()
-    {
-        using Turns.Turn turn = _turns.Take();
-        if (!_isResumed) Open(_table);
-        else if (_eras.Failure != null) Run(static eras => eras.RequireNotFailed());
-    }
-
-    /// <summary>Lets no more requests in, waits for those inside, archives the era and commits. Requests wait until
-    /// the device is resumed. A fault of the metadata does not keep a device from being suspended, and loses no
-    /// mark.</summary>
-    public void Suspend()
-    {
-        using Turns.Turn turn = _turns.Take();
-        Close();
-    }
-
-    /// <summary>Changes the length of the device; one that is not suspended is suspended and resumed for it.</summary>
-    /// <exception cref="EraTargetException">The origin is shorter, or there is no room in the metadata: the length
-    /// is as before.</exception>
-    public void Resize(long lengthSectors)
-    {
-        using Turns.Turn turn = _turns.Take();
-        EraTable last = _table;
-        EraTable next = last.WithLength(lengthSectors);
-        TableDevices.RequireLength(next, _origin);
-        RequireCountable(next);
-        if (!_isResumed)
-        {
-            SetTable(next);
-            return;
-        }
-
-        Close();
-        try { Open(next); }
-        catch (EraTargetException)
-        {
-            Open(last);
-            throw;
-        }
-    }
-
     /// <summary>Starts a new era, and returns its number when every write that is recorded in an older one has
-    /// completed.</summary>
-    /// <exception cref="EraTargetException">The device is suspended or failed, or there is no room.</exception>
+    /// completed and is stable on the origin. Nobody is told the number earlier.</summary>
+    /// <exception cref="EraTargetException">The device is suspended or failed, there is no room, or the origin cannot be
+    /// flushed.</exception>
     public uint Checkpoint()
     {
         using Turns.Turn turn = _turns.Take();
-        return RollOver();
+        return Explained(_boundary.Cross);
     }
 
     /// <summary>Starts a new era, and keeps the metadata of all earlier ones readable until it is dropped.</summary>
@@ -66,7 +22,7 @@ public sealed partial class EraTarget
     {
         using Turns.Turn turn = _turns.Take();
         Run(static eras => eras.RequireNoSnapshot());
-        RollOver();
+        Explained(_boundary.Cross);
         Run(static eras => eras.TakeSnapshot());
     }
 
@@ -108,67 +64,24 @@ public sealed partial class EraTarget
         }
     }
 
-    private void Open(EraTable table)
+    private void Run(Action<EraTransactions> call) => Explained(() => _worker.Run<object?>(eras =>
     {
-        TableDevices.RequireLength(table, _origin);
-        RequireCountable(table);
-        Writeset writeset = Run(eras => eras.Resume((uint)table.BlockCount));
-        SetTable(table);
-        _gate.Switch(writeset);
-        Volatile.Write(ref _isResumed, true);
-    }
+        call(eras);
+        return null;
+    }));
 
-    private void Close()
+    private T Explained<T>(Func<T> call)
     {
-        if (!_isResumed) return;
-        Writeset? last = _gate.Switch(null);
-
-        // The worker still marks for the writes that are inside.
-        last?.Writes.WaitUntilNone();
-        _gate.DrainReads();
-        Run(static eras => eras.Archive());
-        Volatile.Write(ref _isResumed, false);
-    }
-
-    private uint RollOver()
-    {
-        Writeset next = Run(static eras => eras.RollOver());
-        Writeset? last = _gate.Switch(next);
-
-        // A checkpoint is a barrier: what only the older era records has reached the origin when it returns. Not the worker
-        // but this thread waits, since the writes that are inside may wait for the worker.
-        last?.Writes.WaitUntilNone();
-        return next.Era;
-    }
-
-    private void SetTable(EraTable table)
-    {
-        Volatile.Write(ref _table, table);
-        _device.SetLength(table.LengthBytes);
-    }
-
-    private void Run(Action<EraTransactions> call) =>
-        Run<object?>(eras =>
-        {
-            call(eras);
-            return null;
-        });
-
-    private T Run<T>(Func<EraTransactions, T> call)
-    {
-        try { return _worker.Run(call); }
+        try { return call(); }
         catch (Exception fault) when (fault is not EraTargetException)
         {
             throw Faults.Explain("", _table.MetadataPath, fault);
         }
     }
 
-    private static void RequireCountable(EraTable table)
+    private void Explained(Action call) => Explained<object?>(() =>
     {
-        if (table.BlockCount > EraTable.MaxBlocks)
-        {
-            throw new EraTargetException(
-                $"Invalid number of origin blocks {table.BlockCount}: choose a larger block size", Errno.EINVAL);
-        }
-    }
+        call();
+        return null;
+    });
 }

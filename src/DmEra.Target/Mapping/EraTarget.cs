@@ -9,11 +9,18 @@ namespace DmEra.Target.Mapping;
 /// <summary>What an era device is doing.</summary>
 public enum TargetState
 {
-    /// <summary>Requests wait; the metadata is at rest. So every device begins.</summary>
+    /// <summary>Requests wait until somebody resumes the device; the metadata is at rest. So every device begins.</summary>
     Suspended,
 
     /// <summary>Requests are served.</summary>
     Active,
+
+    /// <summary>Requests wait until whoever holds an <see cref="EraPause"/> lets go of it.</summary>
+    Paused,
+
+    /// <summary>Requests wait because the device cannot go on, as when its origin is away. It is tried again until it
+    /// can; <see cref="EraTarget.FailureReason"/> says what is in the way.</summary>
+    Resuming,
 
     /// <summary>The metadata failed: reads, and writes to blocks marked in this era, go on; all other writes fail.
     /// Suspending and resuming opens the metadata anew.</summary>
@@ -36,10 +43,12 @@ public sealed partial class EraTarget : IDisposable
     private readonly EraWorker _worker;
     private readonly RequestGate _gate;
     private readonly EraDevice _device;
+    private readonly OriginFlusher _flusher;
+    private readonly EraBoundary _boundary;
+    private readonly IThreads _threads;
+    private readonly Action<string> _log;
     private readonly Turns _turns;
     private EraTable _table;
-    private bool _isResumed;
-    private bool _isStopped;
 
     private EraTarget(
         EraTable table, IBlockDevice metadataDevice, IBlockDevice origin, EraMetadata metadata, EraTargetOptions options)
@@ -48,12 +57,17 @@ public sealed partial class EraTarget : IDisposable
         _metadataDevice = metadataDevice;
         _origin = origin;
         _metadata = metadata;
-        _turns = new Turns(options.Threads);
-        _gate = new RequestGate(options.Threads);
-        _eras = new EraTransactions(metadata, options.Threads, options.Log);
-        _worker = new EraWorker(_eras, options.Threads);
-        _device = new EraDevice(origin, _gate, _worker, new MarkAhead(options.MarkAhead), table.BlockSizeBytes);
+        _threads = options.Threads;
+        _log = options.Log;
+        _turns = new Turns(_threads);
+        _retrying = _threads.CreateMonitor();
+        _gate = new RequestGate(_threads);
+        _flusher = new OriginFlusher(origin, _threads);
+        _eras = new EraTransactions(metadata, _threads, options.Log);
+        _worker = new EraWorker(_eras, _threads);
+        _device = new EraDevice(origin, _flusher, _gate, _worker, new MarkAhead(options.MarkAhead), table.BlockSizeBytes);
         _device.SetLength(table.LengthBytes);
+        _boundary = new EraBoundary(_gate, _worker, _device, _flusher, _eras.Usage.CurrentEra);
     }
 
     /// <summary>The device that clients use: the origin, with every change of it recorded. Disposing of it does
@@ -76,7 +90,7 @@ public sealed partial class EraTarget : IDisposable
                 IsFailed: _eras.Failure != null,
                 usage.UsedBlocks,
                 usage.TotalBlocks,
-                usage.CurrentEra,
+                _boundary.Era,
                 usage.Snapshot);
         }
     }
@@ -90,13 +104,18 @@ public sealed partial class EraTarget : IDisposable
     public string? OriginIdentity => (_origin as FileBlockDevice)?.Identity;
 
     /// <summary>What the device is doing.</summary>
-    public TargetState State =>
-        !Volatile.Read(ref _isResumed) ? TargetState.Suspended
-        : _eras.Failure != null ? TargetState.Failed
-        : TargetState.Active;
+    public TargetState State => _state == TargetState.Active && _eras.Failure != null ? TargetState.Failed : _state;
 
-    /// <summary>The fault that the metadata failed with, in one line; null when it has not.</summary>
-    public string? FailureReason => _eras.Failure?.Message;
+    /// <summary>What keeps the device from doing all it should, in one line: its metadata failed, its origin cannot be flushed,
+    /// or it cannot go on; null when nothing does.</summary>
+    public string? FailureReason =>
+        _eras.Failure is { } metadata ? $"the metadata failed: {metadata.Message}"
+        : _flusher.Failure is { } origin ? $"the origin failed: {origin.Message}"
+        : _whyWaiting;
+
+    /// <summary>Whether writes may have been lost for which no flush can succeed any more: until it is served anew, the device can
+    /// be stopped, but not suspended.</summary>
+    public bool HasLostWrites => _flusher.Failure is not null;
 
     /// <summary>Opens and locks the devices of a table, and formats metadata that is all zeroes. The device is
     /// suspended at first.</summary>
@@ -153,9 +172,11 @@ public sealed partial class EraTarget : IDisposable
     /// <exception cref="EraTargetException">The metadata cannot be read.</exception>
     public EraHistory OpenHistory()
     {
+        // In this order: what is committed later may have marks that are not needed, but none too few.
+        uint era = _boundary.Era;
         Superblock committed = _metadata.Pin(out long pin);
         bool isReleased = false;
-        try { return new EraHistory(_metadataDevice, committed, Release); }
+        try { return new EraHistory(_metadataDevice, committed, era, Release); }
         catch (Exception fault)
         {
             Release();
@@ -166,18 +187,5 @@ public sealed partial class EraTarget : IDisposable
         {
             if (!Interlocked.Exchange(ref isReleased, true)) _metadata.Unpin(pin);
         }
-    }
-
-    /// <summary>Suspends the device if need be, fails the requests that wait with ESHUTDOWN, and closes its devices.</summary>
-    public void Dispose()
-    {
-        using Turns.Turn turn = _turns.Take();
-        if (_isStopped) return;
-        Close();
-        _isStopped = true;
-        _gate.Stop();
-        _worker.Stop();
-        _metadataDevice.Dispose();
-        _origin.Dispose();
     }
 }

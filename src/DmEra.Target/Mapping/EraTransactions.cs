@@ -44,7 +44,9 @@ internal sealed partial class EraTransactions
     public Exception? Failure => Volatile.Read(ref _failure);
 
     /// <summary>Reads the metadata from its superblock on, fits it to the origin, and begins an era.</summary>
-    public Writeset Resume(uint blocks)
+    /// <param name="blocks">Blocks of the origin.</param>
+    /// <param name="firstNew">The first one that there is something new of; those that the metadata does not know are new.</param>
+    public Writeset Resume(uint blocks, uint firstNew = uint.MaxValue)
     {
         ulong[] words = new ulong[Writeset.WordCount(blocks)];
         ulong[] spareWords = new ulong[words.Length];
@@ -53,7 +55,8 @@ internal sealed partial class EraTransactions
         Secure();
         RequireAnotherEra();
         uint known = _metadata.NrBlocks;
-        BlockRange grown = known > 0 && known < blocks ? new BlockRange(known, blocks) : default;
+        firstNew = Math.Min(firstNew, known);
+        BlockRange grown = known > 0 && firstNew < blocks ? new BlockRange(firstNew, blocks) : default;
         Commit(() =>
         {
             _metadata.Resize(blocks);

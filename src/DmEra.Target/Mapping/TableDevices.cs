@@ -34,9 +34,12 @@ internal static class TableDevices
     }
 
     /// <summary>Throws when the origin is shorter than the table, after looking again: it may have been extended.</summary>
+    /// <exception cref="EraTargetException">It is too short, or cannot be asked.</exception>
     public static void RequireLength(EraTable table, IBlockDevice origin)
     {
-        (origin as IRefreshable)?.RefreshLength();
+        try { (origin as IRefreshable)?.RefreshLength(); }
+        catch (DeviceException fault) { throw Faults.Explain(OriginFault, table.OriginPath, fault); }
+
         if (origin.Length < table.LengthBytes)
         {
             throw new EraTargetException(

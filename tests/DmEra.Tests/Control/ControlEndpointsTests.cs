@@ -91,19 +91,54 @@ public sealed class ControlEndpointsTests : IAsyncLifetime
     [Fact]
     public async Task A_pause_lasts_until_whoever_asked_for_it_is_gone()
     {
-        using (HttpResponseMessage pause = await _http.SendAsync(
-            new HttpRequestMessage(HttpMethod.Post, "/v1/device/pause"), HttpCompletionOption.ResponseHeadersRead))
+        using (HttpResponseMessage pause = await PauseAsync())
         {
-            Assert.Equal(HttpStatusCode.OK, pause.StatusCode);
-            Assert.Equal(TargetState.Suspended, _disk.Device.Target.State);
+            Assert.Equal("paused", await StateAsync());
             string error = await PostAsync(HttpStatusCode.Conflict, "pause", "");
-            Assert.Contains("suspended already", error, StringComparison.Ordinal);
-            Assert.Equal(TargetState.Suspended, _disk.Device.Target.State);
+            Assert.Contains("paused already", error, StringComparison.Ordinal);
+            Assert.Contains("paused already", await PostAsync(HttpStatusCode.Conflict, "resume", ""), StringComparison.Ordinal);
+            Assert.Equal("paused", await StateAsync());
         }
 
         // Waits until the device goes on.
         await Task.Run(() => _disk.WriteBlock(0)).WaitAsync(TimeSpan.FromSeconds(30));
         Assert.Equal(2u, _disk.Device.Target.Status.CurrentEra);
+    }
+
+    [Fact]
+    public async Task A_pause_is_ended_by_its_name_and_the_answer_says_that_the_device_goes_on()
+    {
+        using ControlClient client = new(_disk.ControlSocket);
+        using ControlPause pause = await client.PauseAsync(CancellationToken.None);
+        Assert.Equal(1u, pause.Era);
+        Assert.Equal("paused", await StateAsync());
+
+        await pause.EndAsync(CancellationToken.None);
+        Assert.Equal("active", await StateAsync());
+        ControlException over = await Assert.ThrowsAsync<ControlException>(() => pause.EndAsync(CancellationToken.None));
+        Assert.Contains("it is over", over.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_device_that_is_suspended_during_a_pause_stays_suspended()
+    {
+        using ControlClient client = new(_disk.ControlSocket);
+        using ControlPause pause = await client.PauseAsync(CancellationToken.None);
+        await PostAsync(HttpStatusCode.NoContent, "suspend", "");
+        await pause.EndAsync(CancellationToken.None);
+
+        Assert.Equal("suspended", await StateAsync());
+        await PostAsync(HttpStatusCode.NoContent, "resume", "");
+        Assert.Equal("active", await StateAsync());
+    }
+
+    [Fact]
+    public async Task An_era_that_has_not_begun_has_no_list_of_changes()
+    {
+        using HttpResponseMessage response = await _http.GetAsync("/v1/device/changed?since=2");
+
+        Assert.Equal(HttpStatusCode.Conflict, response.StatusCode);
+        Assert.Contains("era 2 has not begun", Error(await response.Content.ReadAsStringAsync()), StringComparison.Ordinal);
     }
 
     [Fact]
@@ -218,6 +253,14 @@ public sealed class ControlEndpointsTests : IAsyncLifetime
         string reply = await response.Content.ReadAsStringAsync();
         Assert.True(status == response.StatusCode, $"{response.StatusCode}: {reply}");
         return response.IsSuccessStatusCode ? string.Concat(reply.Where(letter => !char.IsWhiteSpace(letter))) : Error(reply);
+    }
+
+    private async Task<HttpResponseMessage> PauseAsync()
+    {
+        HttpResponseMessage pause = await _http.SendAsync(
+            new HttpRequestMessage(HttpMethod.Post, "/v1/device/pause"), HttpCompletionOption.ResponseHeadersRead);
+        Assert.Equal(HttpStatusCode.OK, pause.StatusCode);
+        return pause;
     }
 
     private async Task<string?> StateAsync() =>

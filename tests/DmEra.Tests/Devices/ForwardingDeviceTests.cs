@@ -154,7 +154,7 @@ public sealed class ForwardingDeviceTests
     }
 
     /// <summary>Can do everything, and remembers what it was asked for.</summary>
-    private sealed class TellTale : IBlockDevice, IImmediateAccess, IReadAhead, IWriteBehind, IExtendable, IRefreshable
+    private sealed class TellTale : IBlockDevice, IImmediateAccess, IReadAhead, IWriteBehind, IExtendable, IRefreshable, IUnflushedWrites
     {
         public List<string> Calls { get; } = [];
 
@@ -164,6 +164,15 @@ public sealed class ForwardingDeviceTests
             {
                 Calls.Add($"get_{nameof(Length)}");
                 return 1;
+            }
+        }
+
+        public bool AreKept
+        {
+            get
+            {
+                Calls.Add($"get_{nameof(AreKept)}");
+                return true;
             }
         }
 

@@ -11,6 +11,7 @@ internal sealed class Gate : IDisposable
     /// <summary>Called by the operation.</summary>
     public void Pass()
     {
+        if (_open.IsSet) return;
         _arrived.Release();
         Assert.True(_open.Wait(Limit), "the gate was never opened");
     }

@@ -20,7 +20,7 @@ public sealed class EraHistoryTests
         using EraHistory history = EraHistory.Open(metadata);
 
         foreach ((uint era, IReadOnlyList<(uint, uint)> written) in image.WrittenSince())
-            Assert.Equal(written, Written(history, era));
+            AssertWritten(written, history, era);
     }
 
     [Fact]
@@ -33,7 +33,7 @@ public sealed class EraHistoryTests
         Assert.NotNull(history);
         Assert.Equal(3u, history.CurrentEra);
         foreach ((uint era, IReadOnlyList<(uint, uint)> written) in image.SnapshotWrittenSince())
-            Assert.Equal(written, Written(history, era));
+            AssertWritten(written, history, era);
     }
 
     [Fact]
@@ -52,7 +52,7 @@ public sealed class EraHistoryTests
         uint[] eras = new uint[history.NrBlocks];
         history.ReadEras(0, eras);
 
-        for (uint era = 0; era <= history.CurrentEra + 1; era += 1 + (history.CurrentEra / 16))
+        for (uint era = 0; era <= history.CurrentEra; era += 1 + (history.CurrentEra / 16))
         {
             bool[] written = new bool[history.NrBlocks];
             foreach (BlockRange run in history.WrittenSince(era))
@@ -73,7 +73,7 @@ public sealed class EraHistoryTests
         {
             int begin = random.Next(eras.Length);
             int end = random.Next(begin, Math.Min(begin + random.Next(3000), eras.Length) + 1);
-            uint since = (uint)random.Next(11);
+            uint since = (uint)random.Next((int)history.CurrentEra + 1);
             uint[] part = new uint[end - begin];
 
             history.ReadEras((uint)begin, part);
@@ -175,8 +175,33 @@ public sealed class EraHistoryTests
         Assert.Throws<ArgumentOutOfRangeException>(() => history.WrittenSince(1, new BlockRange(0, 1025)));
     }
 
+    [Fact]
+    public void An_era_that_has_not_begun_has_no_list()
+    {
+        using MemoryBlockDevice metadata = new(GoldenImage.Load("fresh").Metadata);
+        using EraHistory history = EraHistory.Open(metadata);
+
+        Assert.NotEmpty(history.WrittenSince(0));
+        EraNotBegunException refusal = Assert.Throws<EraNotBegunException>(() => history.WrittenSince(history.CurrentEra + 1));
+        Assert.Equal((history.CurrentEra + 1, history.CurrentEra), (refusal.Era, refusal.CurrentEra));
+        Assert.Throws<EraNotBegunException>(() => history.WrittenSince(uint.MaxValue));
+    }
+
     private static IReadOnlyList<(uint Begin, uint End)> Written(EraHistory history, uint era) =>
         [.. history.WrittenSince(era).Select(run => (run.Begin, run.End))];
+
+    // What era_invalidate answers with an empty list, an era that has not begun, is refused here.
+    private static void AssertWritten(IReadOnlyList<(uint Begin, uint End)> written, EraHistory history, uint era)
+    {
+        if (era <= history.CurrentEra)
+        {
+            Assert.Equal(written, Written(history, era));
+            return;
+        }
+
+        Assert.Empty(written);
+        Assert.Throws<EraNotBegunException>(() => history.WrittenSince(era));
+    }
 
     private static void ChangeSuperblock(byte[] image, int offset, uint value)
     {

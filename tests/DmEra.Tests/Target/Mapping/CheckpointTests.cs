@@ -22,7 +22,6 @@ public class CheckpointTests
         Background checkpoint = Background.Run(() => era.Target.Checkpoint());
         era.Threads.UntilWaiting(2);        // the worker, with nothing to do, and the checkpoint
 
-        Assert.Equal(2u, era.Target.Status.CurrentEra);
         Assert.False(checkpoint.IsDone);
         origin.Open();
         checkpoint.Join();
@@ -94,7 +93,6 @@ public class CheckpointTests
         era.Threads.UntilWaiting(2);
         Background two = Background.Run(() => second = era.Target.Checkpoint());
         era.Threads.UntilWaiting(3);
-        Assert.Equal(2u, era.Target.Status.CurrentEra);
 
         origin.Open();
         write.Join();

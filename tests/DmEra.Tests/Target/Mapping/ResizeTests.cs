@@ -88,6 +88,21 @@ public class ResizeTests
         Assert.Throws<DeviceException>(() => era.Target.Device.Write(1000L * TestEra.BlockBytes, new byte[513]));
     }
 
+    [Theory]
+    [InlineData(1, 5, 1000)]
+    [InlineData(1, 8, 1000)]
+    [InlineData(5, 13, 1000, 1001)]
+    [InlineData(0, 1, 1000)]
+    [InlineData(5, 4)]
+    public void Growth_inside_a_partial_last_block_counts_as_written(int sectorsBefore, int sectorsAfter, params int[] written)
+    {
+        using TestEra era = Make(2000, 4000);
+        era.Target.Resize((1000L * BlockSectors) + sectorsBefore);
+        uint next = era.Target.Checkpoint();
+        era.Target.Resize((1000L * BlockSectors) + sectorsAfter);
+        Assert.Equal(written, era.WrittenSince(next));
+    }
+
     [Fact]
     public void Origin_that_is_too_short_refuses_and_the_device_goes_on()
     {

@@ -1,0 +1,45 @@
+using System.Collections.Concurrent;
+using DmEra.Target.Mapping;
+using Microsoft.AspNetCore.Http;
+
+namespace DmEra.Control;
+
+/// <summary>The pause that somebody at the control socket holds. It ends when they say so, or are gone: nobody can leave the device
+/// waiting for ever.</summary>
+internal sealed class PauseResource(EraTarget target)
+{
+    private readonly ConcurrentDictionary<Guid, EraPause> _held = new();
+
+    /// <summary>Pauses the device for as long as the connection lasts.</summary>
+    /// <param name="tellAsync">Told the pause when it has begun.</param>
+    /// <param name="end">Cancelled when the client is gone, or the server stops.</param>
+    public async Task HoldAsync(Func<PauseReply, Task> tellAsync, CancellationToken end)
+    {
+        using EraPause pause = target.Pause();
+        Guid id = Guid.NewGuid();
+        _held[id] = pause;
+        try
+        {
+            await tellAsync(new PauseReply(pause.LastEra, id));
+            await Task.Delay(Timeout.InfiniteTimeSpan, end);
+        }
+        catch (OperationCanceledException)
+        {
+            // The end of the pause.
+        }
+        finally
+        {
+            _held.TryRemove(id, out _);
+        }
+    }
+
+    /// <summary>Ends a pause, and returns when the device goes on.</summary>
+    /// <exception cref="EraTargetException">It cannot yet, and is tried again.</exception>
+    /// <exception cref="BadHttpRequestException">There is no such pause.</exception>
+    public void End(string? id)
+    {
+        if (!Guid.TryParse(id, out Guid key) || !_held.TryRemove(key, out EraPause? pause))
+            throw new BadHttpRequestException("no such pause: it is over", StatusCodes.Status404NotFound);
+        pause.End();
+    }
+}

@@ -1,0 +1,211 @@
+using DmEra.Devices;
+using DmEra.Devices.Threads;
+
+namespace DmEra.Target.Mapping;
+
+// Having requests wait, and letting them in again. Each operation waits for its turn.
+public sealed partial class EraTarget
+{
+    private static readonly TimeSpan FirstDelay = TimeSpan.FromMilliseconds(50);
+    private static readonly TimeSpan LongestDelay = TimeSpan.FromSeconds(5);
+
+    private readonly IMonitor _retrying;    // woken when the device is stopped
+    private volatile TargetState _state = TargetState.Suspended;
+    private volatile string? _whyWaiting;   // though the device should go on
+
+    // All below belong to whoever has the turn.
+    private bool _isSuspended = true;
+    private EraPause? _pause;
+    private bool _isRetrying;
+    private bool _isStopped;
+    private long _lengthBefore = -1;        // when the device was last open, in bytes
+
+    /// <summary>Reads the metadata from what is on disk, starts a new era and lets requests in. Nothing happens when
+    /// the device is active.</summary>
+    /// <exception cref="EraTargetException">The device stays as it was: suspended, with the reason; or it has failed, and must
+    /// be suspended first; or somebody else has it paused, and it goes on when they are done.</exception>
+    public void Resume()
+    {
+        using Turns.Turn turn = _turns.Take();
+        if (_boundary.IsOpen)
+        {
+            if (_eras.Failure != null) Run(static eras => eras.RequireNotFailed());
+            return;
+        }
+
+        RequireNoPause();
+        try
+        {
+            TableDevices.RequireLength(_table, _origin);
+            Open(_table);
+        }
+        catch (EraTargetException fault)
+        {
+            _whyWaiting = fault.Message;
+            throw;
+        }
+    }
+
+    /// <summary>Lets no more requests in, waits for those inside, flushes the origin, archives the era and commits. Requests wait
+    /// until the device is resumed, a pause that ends meanwhile or not. A fault of the metadata does not keep a device from being
+    /// suspended, and loses no mark.</summary>
+    /// <exception cref="EraTargetException">The origin cannot be flushed: the device goes on.</exception>
+    public void Suspend()
+    {
+        using Turns.Turn turn = _turns.Take();
+        if (_boundary.IsOpen) Explained(_boundary.Close);
+        _isSuspended = true;
+        Wait(TargetState.Suspended, why: null);
+    }
+
+    /// <summary>As <see cref="Suspend"/>, until the result is let go of. One can be held at a time.</summary>
+    /// <exception cref="EraTargetException">Requests wait already; or the origin cannot be flushed: the device goes
+    /// on.</exception>
+    public EraPause Pause()
+    {
+        using Turns.Turn turn = _turns.Take();
+        RequireNoPause();
+        if (!_boundary.IsOpen)
+            throw new EraTargetException("suspended already: resume the device first", Errno.EINVAL);
+        Explained(_boundary.Close);
+        Wait(TargetState.Paused, why: null);
+        return _pause = new EraPause(this, _boundary.Era);
+    }
+
+    /// <summary>Changes the length of the device; one that is not suspended is suspended and resumed for it.</summary>
+    /// <exception cref="EraTargetException">The origin is shorter, or there is no room in the metadata, or the origin cannot be
+    /// flushed: the length is as before.</exception>
+    public void Resize(long lengthSectors)
+    {
+        using Turns.Turn turn = _turns.Take();
+        EraTable last = _table;
+        EraTable next = last.WithLength(lengthSectors);
+        TableDevices.RequireLength(next, _origin);
+        RequireCountable(next);
+        if (!_boundary.IsOpen)
+        {
+            Volatile.Write(ref _table, next);
+            _device.SetLength(next.LengthBytes);
+            return;
+        }
+
+        Explained(_boundary.Close);
+        try { Open(next); }
+        catch (EraTargetException)
+        {
+            try { Open(last); }
+            catch (EraTargetException fault) { KeepTrying(fault); }
+            throw;
+        }
+    }
+
+    /// <summary>Suspends the device if need be, fails the requests that wait with ESHUTDOWN, and closes its devices.</summary>
+    public void Dispose()
+    {
+        using Turns.Turn turn = _turns.Take();
+        if (_isStopped) return;
+        if (_boundary.IsOpen && _boundary.CloseForGood() is { } failure) _whyWaiting = $"the origin failed: {failure.Message}";
+        _state = TargetState.Suspended;
+        _isStopped = true;
+        using (_retrying.Hold()) _retrying.PulseAll();
+        _gate.Stop();
+        _worker.Stop();
+        _metadataDevice.Dispose();
+        _origin.Dispose();
+    }
+
+    /// <summary>The end of a pause; nothing when it is over.</summary>
+    /// <exception cref="EraTargetException">The device cannot go on yet; it is tried again until it can.</exception>
+    internal void End(EraPause pause)
+    {
+        using Turns.Turn turn = _turns.Take();
+        if (_pause != pause) return;
+        _pause = null;
+        if (_isSuspended || _isStopped) return;
+        try
+        {
+            Open(_table);
+        }
+        catch (EraTargetException fault)
+        {
+            KeepTrying(fault);
+            throw;
+        }
+    }
+
+    private void Open(EraTable table)
+    {
+        RequireCountable(table);
+        uint blocks = (uint)table.BlockCount;
+
+        // A block that was partly there has something new, too.
+        uint firstNew = _lengthBefore >= 0 && table.LengthBytes > _lengthBefore
+            ? (uint)(_lengthBefore / table.BlockSizeBytes)
+            : blocks;
+        Explained(() => _boundary.Open(blocks, firstNew, table.LengthBytes));
+        Volatile.Write(ref _table, table);
+        _lengthBefore = table.LengthBytes;
+        _isSuspended = false;
+        Wait(TargetState.Active, why: null);
+    }
+
+    private void Wait(TargetState state, string? why)
+    {
+        _whyWaiting = why;
+        _state = state;
+    }
+
+    private void KeepTrying(EraTargetException fault)
+    {
+        Wait(TargetState.Resuming, fault.Message);
+        _log($"cannot go on: {fault.Message}; requests wait, and it is tried again");
+        if (_isRetrying) return;
+        _isRetrying = true;
+        _threads.Start("era resume", Retry);
+    }
+
+    private void Retry()
+    {
+        for (TimeSpan delay = FirstDelay; !TryToGoOn(delay); delay = delay * 2 < LongestDelay ? delay * 2 : LongestDelay)
+        {
+        }
+    }
+
+    // True when there is nothing more to try.
+    private bool TryToGoOn(TimeSpan delay)
+    {
+        using (_retrying.Hold())
+        {
+            if (!Volatile.Read(ref _isStopped)) _retrying.Wait(delay);
+        }
+
+        using Turns.Turn turn = _turns.Take();
+        if (_state != TargetState.Resuming || _isStopped) return !(_isRetrying = false);
+        try
+        {
+            Open(_table);
+            _log("goes on");
+            return !(_isRetrying = false);
+        }
+        catch (EraTargetException fault)
+        {
+            _whyWaiting = fault.Message;
+            return false;
+        }
+    }
+
+    private void RequireNoPause()
+    {
+        if (_pause is not null)
+            throw new EraTargetException("paused already: somebody else has its requests wait, and it goes on when they are done", Errno.EINVAL);
+    }
+
+    private static void RequireCountable(EraTable table)
+    {
+        if (table.BlockCount > EraTable.MaxBlocks)
+        {
+            throw new EraTargetException(
+                $"Invalid number of origin blocks {table.BlockCount}: choose a larger block size", Errno.EINVAL);
+        }
+    }
+}
