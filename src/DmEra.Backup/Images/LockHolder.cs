@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text.Json.Serialization;
 
 namespace DmEra.Backup.Images;
 
@@ -9,8 +10,15 @@ namespace DmEra.Backup.Images;
 /// <param name="Process">Process id.</param>
 /// <param name="Started">When the process started, in the kernel's ticks: ids are used again.</param>
 /// <param name="Since">When the lock was taken.</param>
+/// <param name="IsOver">The holder is done with it, but may not delete it.</param>
 internal sealed record LockHolder(
-    string What, string Host, string Kernel, int Process, string Started, DateTimeOffset Since)
+    string What,
+    string Host,
+    string Kernel,
+    int Process,
+    string Started,
+    DateTimeOffset Since,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] bool IsOver = false)
 {
     /// <summary>This process.</summary>
     public static LockHolder Me(string what, TimeProvider time) => new(
@@ -21,9 +29,10 @@ internal sealed record LockHolder(
         StartOf(Environment.ProcessId) ?? "",
         time.GetUtcNow());
 
-    /// <summary>True when it is certain that the process is no more.</summary>
+    /// <summary>True when it is certain that the process is no more, or has no more use for the lock.</summary>
     public bool IsGone()
     {
+        if (IsOver) return true;
         if (Kernel.Length == 0 || !string.Equals(Kernel, ThisKernel(), StringComparison.Ordinal)) return false;
         // Those of other users may be hidden (hidepid of proc(5)), and be there nevertheless.
         return StartOf(Process) is string start ? !start.Equals(Started, StringComparison.Ordinal) : !IsThere(Process);

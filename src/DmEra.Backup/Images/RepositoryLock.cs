@@ -31,6 +31,7 @@ internal sealed class RepositoryLock : IDisposable
 
     private readonly IObjectStore _store;
     private readonly string _name;
+    private readonly LockHolder _holder;
     private readonly byte[] _document;
     private readonly TimeProvider _time;
     private readonly ITimer _timer;
@@ -38,10 +39,12 @@ internal sealed class RepositoryLock : IDisposable
     private DateTimeOffset _renewed;
     private bool _isDisposed;
 
-    private RepositoryLock(IObjectStore store, string name, byte[] document, DateTimeOffset written, TimeProvider time)
+    private RepositoryLock(
+        IObjectStore store, string name, LockHolder holder, byte[] document, DateTimeOffset written, TimeProvider time)
     {
         _store = store;
         _name = name;
+        _holder = holder;
         _document = document;
         _time = time;
         _renewed = written;
@@ -81,8 +84,8 @@ internal sealed class RepositoryLock : IDisposable
     public static RepositoryLock Take(IObjectStore store, LockKind kind, string what, TimeProvider time)
     {
         string name = $"{Prefix}{NameOf(kind)}-{Guid.NewGuid():N}";
-        byte[] body = JsonSerializer.SerializeToUtf8Bytes(LockHolder.Me(what, time), BackupJson.Default.LockHolder);
-        byte[] document = SealedDocument.Seal(name, body, key: null);
+        LockHolder holder = LockHolder.Me(what, time);
+        byte[] document = Seal(name, holder);
         DateTimeOffset written = time.GetUtcNow();
         try
         {
@@ -95,12 +98,12 @@ internal sealed class RepositoryLock : IDisposable
             }
 
             ThrowIfBarred(store, kind, name);
-            return new RepositoryLock(store, name, document, written, time);
+            return new RepositoryLock(store, name, holder, document, written, time);
         }
         catch (Exception fault) when (fault is not StoreNotWritableException)
         {
             // Even one that failed, or was ended, may have got there.
-            Withdraw(store, name);
+            Withdraw(store, holder, name);
             throw;
         }
     }
@@ -125,19 +128,52 @@ internal sealed class RepositoryLock : IDisposable
         {
             if (_isDisposed) return;
             _isDisposed = true;
-            Withdraw(_store, _name);
+            Withdraw(_store, _holder, _name);
         }
     }
 
-    private static void Withdraw(IObjectStore store, string name)
+    private static void Withdraw(IObjectStore store, LockHolder holder, string name)
     {
         try
         {
             store.Withdraw(name);
         }
+        catch (StoreNotWritableException)
+        {
+            MarkAsOver(store, holder, name);
+        }
         catch (RepositoryException)
         {
             // It ages, and does not count any more when this process has ended.
+        }
+    }
+
+    // A key for a bucket may be one that can write, and not delete.
+    private static void MarkAsOver(IObjectStore store, LockHolder holder, string name)
+    {
+        try
+        {
+            store.Put(name, Seal(name, holder with { IsOver = true }));
+        }
+        catch (Exception fault) when (fault is RepositoryException or OperationCanceledException)
+        {
+            // As above.
+        }
+    }
+
+    private static byte[] Seal(string name, LockHolder holder) =>
+        SealedDocument.Seal(name, JsonSerializer.SerializeToUtf8Bytes(holder, BackupJson.Default.LockHolder), key: null);
+
+    // One that cannot be removed is passed over all the same.
+    private static void RemoveStale(IObjectStore store, string name)
+    {
+        try
+        {
+            store.Delete(name);
+        }
+        catch (StoreNotWritableException)
+        {
+            // It stays, and is of nobody.
         }
     }
 
@@ -155,7 +191,7 @@ internal sealed class RepositoryLock : IDisposable
             if (isMissing) continue;
             if (now - found.Written > LongestSilence || holder?.IsGone() == true)
             {
-                store.Delete(found.Name);
+                RemoveStale(store, found.Name);
                 continue;
             }
 

@@ -10,6 +10,9 @@ internal sealed class OneEndpoint(IEndpointProvider provider) : IEndpointProvide
 {
     private volatile Endpoint? _endpoint;
 
+    /// <summary>The host, and its port if that is a special one; null as long as it is not worked out.</summary>
+    public string? Host => _endpoint is { } endpoint ? new Uri(endpoint.URL).Authority : null;
+
     /// <inheritdoc/>
     public Endpoint ResolveEndpoint(EndpointParameters parameters) => _endpoint ??= provider.ResolveEndpoint(parameters);
 }

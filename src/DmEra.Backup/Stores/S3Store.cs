@@ -2,31 +2,25 @@ using System.Net;
 using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 using Amazon.Runtime;
-using Amazon.S3;
 using Amazon.S3.Model;
 
 namespace DmEra.Backup.Stores;
 
 /// <summary>
-/// Objects in a bucket of Amazon S3 or of a server that speaks its protocol. The only type that touches the client
-/// library, so that nothing of it is loaded for a folder.
+/// Objects in a bucket of Amazon S3 or of a server that speaks its protocol. With its helpers the only type that touches the
+/// client library, so that nothing of it is loaded for a folder.
 /// </summary>
-/// <remarks>The library is asynchronous only; its calls are waited for on the thread of whoever asks.</remarks>
 internal sealed class S3Store : IObjectStore
 {
     public const int FirstPauseMs = 250;
 
-    private const int Attempts = 8;             // with the pauses between them: about half a minute
-    private const int Connections = 16;
-    private const string DefaultRegion = "us-east-1";
-    private static readonly TimeSpan RequestTimeLimit = TimeSpan.FromSeconds(60);
-    private static readonly TimeSpan WithdrawTimeLimit = TimeSpan.FromSeconds(10);
+    private const string AlwaysExists = "*";
+    private static readonly TimeSpan WithdrawLimit = TimeSpan.FromSeconds(10);
 
-    private readonly AmazonS3Client _client;
+    private readonly S3Client _client;
+    private readonly S3Requests _requests;
     private readonly string _bucket;
     private readonly string _prefix;
-    private readonly int _firstPauseMs;
-    private readonly CancellationToken _stop;
 
     /// <summary>Takes a bucket. No request is sent yet.</summary>
     /// <param name="address">What the user calls it.</param>
@@ -35,22 +29,15 @@ internal sealed class S3Store : IObjectStore
     /// <param name="prefix">What the names of all objects begin with: empty, or ending in a slash.</param>
     /// <param name="firstPauseMs">How long to wait before a request is tried again; longer each time.</param>
     /// <param name="stop">Ends requests and the pauses between them.</param>
+    /// <exception cref="RepositoryException">It is not known where the server is.</exception>
     public S3Store(
         string address, Uri? endpoint, string bucket, string prefix, int firstPauseMs, CancellationToken stop)
     {
         Address = address;
         _bucket = bucket;
         _prefix = prefix;
-        _firstPauseMs = firstPauseMs;
-        _stop = stop;
-        try
-        {
-            _client = new AmazonS3Client(Configuration(endpoint));
-        }
-        catch (AmazonClientException fault)
-        {
-            throw new RepositoryException($"{address}: {fault.Message}", fault);
-        }
+        _client = S3Client.Create(address, endpoint);
+        _requests = new S3Requests(address, _client, firstPauseMs, stop);
     }
 
     /// <inheritdoc/>
@@ -63,18 +50,25 @@ internal sealed class S3Store : IObjectStore
     public void Put(string name, ReadOnlyMemory<byte> content) => Upload(name, content, unlessMatches: null);
 
     /// <inheritdoc/>
+    /// <remarks>A server that does not know the condition is asked whether the object is there, and then has it written: of two that
+    /// do this within the same moment, the later one wins.</remarks>
     public bool TryCreate(string name, ReadOnlyMemory<byte> content)
     {
         try
         {
-            Upload(name, content, unlessMatches: "*");
+            Upload(name, content, AlwaysExists);
             return true;
         }
-        catch (RepositoryException fault) when (fault.InnerException is AmazonServiceException { StatusCode: HttpStatusCode.PreconditionFailed })
+        catch (RepositoryException fault) when (StatusOf(fault) is HttpStatusCode.PreconditionFailed)
         {
             // Perhaps by this very request, whose reply was lost.
-            byte[] there = new byte[content.Length + 1];
-            return Read(name, 0, there) == content.Length && content.Span.SequenceEqual(there.AsSpan(0, content.Length));
+            return Holds(name, content.Span);
+        }
+        catch (RepositoryException fault) when (StatusOf(fault) is HttpStatusCode.NotImplemented)
+        {
+            if (List(name).Any(found => found.Name.Equals(name, StringComparison.Ordinal))) return Holds(name, content.Span);
+            Put(name, content);
+            return true;
         }
     }
 
@@ -84,23 +78,12 @@ internal sealed class S3Store : IObjectStore
         if (buffer.IsEmpty) return 0;
         try
         {
-            return Persist($"read {name}", buffer, part =>
-            {
-                GetObjectRequest request = new()
-                {
-                    BucketName = _bucket,
-                    Key = _prefix + name,
-                    ByteRange = new ByteRange(offset, offset + part.Length - 1),
-                };
-                using GetObjectResponse response = _client.GetObjectAsync(request, _stop).GetAwaiter().GetResult();
-                int expected = (int)Math.Min(response.ContentLength, part.Length);
-                response.ResponseStream.ReadExactly(part[..expected]);
-                return expected;
-            });
+            return _requests.Persist("read", name, "s3:GetObject", buffer.Length, buffer, (part, end) => Fetch(name, offset, part, end));
         }
         catch (RepositoryException fault) when (fault.InnerException is AmazonServiceException answer)
         {
-            if (answer.StatusCode == HttpStatusCode.NotFound) throw new ObjectMissingException(Address, name);
+            if (answer.StatusCode == HttpStatusCode.NotFound && answer.ErrorCode is not "NoSuchBucket")
+                throw new ObjectMissingException(Address, name);
             if (answer.StatusCode == HttpStatusCode.RequestedRangeNotSatisfiable) return 0;
             throw;
         }
@@ -109,21 +92,30 @@ internal sealed class S3Store : IObjectStore
     /// <inheritdoc/>
     public IEnumerable<StoredObject> List(string prefix)
     {
-        ListObjectsV2Request request = new() { BucketName = _bucket, Prefix = _prefix + prefix };
-        ListObjectsV2Response page;
-        do
+        string start = _prefix + prefix;
+        string what = prefix.Length == 0 ? "objects" : prefix;
+        string last = "";
+        ListObjectsV2Request request = new() { BucketName = _bucket, Prefix = start };
+        HashSet<string> seen = new(StringComparer.Ordinal);
+        while (true)
         {
-            page = Persist(
-                $"list {prefix}", request, next => _client.ListObjectsV2Async(next, _stop).GetAwaiter().GetResult());
+            ListObjectsV2Response page = _requests.Persist(
+                "list", what, "s3:ListBucket", 0, request, (next, end) => _client.ListObjectsV2Async(next, end).GetAwaiter().GetResult());
             foreach (S3Object found in page.S3Objects ?? [])
             {
+                if (!found.Key.StartsWith(start, StringComparison.Ordinal)) continue;
+                last = found.Key;
                 yield return new StoredObject(
                     found.Key[_prefix.Length..], found.Size ?? 0, found.LastModified ?? DateTimeOffset.MinValue);
             }
 
-            request.ContinuationToken = page.NextContinuationToken;
+            if (page.IsTruncated is not true) yield break;
+            // Some servers give no token: they go on behind a name. What was asked for once has been answered.
+            request.ContinuationToken = NonEmpty(page.NextContinuationToken);
+            request.StartAfter = request.ContinuationToken is null ? last : null;
+            if (!seen.Add(request.ContinuationToken ?? $"/{last}"))
+                throw new RepositoryException($"{Address}: cannot list {what}: the server cuts its list short and does not go on with it");
         }
-        while (page.IsTruncated ?? false);
     }
 
     /// <inheritdoc/>
@@ -131,24 +123,18 @@ internal sealed class S3Store : IObjectStore
     {
         foreach (string name in names)
         {
-            Persist(
-                $"delete {name}", _prefix + name,
-                key => _client.DeleteObjectAsync(_bucket, key, _stop).GetAwaiter().GetResult().HttpStatusCode);
+            Change(() => _requests.Persist(
+                "delete", name, "s3:DeleteObject", 0, _prefix + name,
+                (key, end) => _client.DeleteObjectAsync(_bucket, key, end).GetAwaiter().GetResult().HttpStatusCode));
         }
     }
 
     /// <inheritdoc/>
     public void Withdraw(string name)
     {
-        using CancellationTokenSource limit = new(WithdrawTimeLimit);
-        try
-        {
-            _client.DeleteObjectAsync(_bucket, _prefix + name, limit.Token).GetAwaiter().GetResult();
-        }
-        catch (Exception fault) when (IsFault(fault) || fault is OperationCanceledException)
-        {
-            throw new RepositoryException($"{Address}: cannot delete {name}: {fault.GetBaseException().Message.TrimEnd('.')}", fault);
-        }
+        using CancellationTokenSource limit = new(WithdrawLimit);
+        Change(() => _requests.Try(
+            "delete", name, "s3:DeleteObject", () => _client.DeleteObjectAsync(_bucket, _prefix + name, limit.Token).GetAwaiter().GetResult()));
     }
 
     /// <inheritdoc/>
@@ -160,23 +146,27 @@ internal sealed class S3Store : IObjectStore
     /// <inheritdoc/>
     public void Dispose() => _client.Dispose();
 
-    private void Upload(string name, ReadOnlyMemory<byte> content, string? unlessMatches)
+    private void Upload(string name, ReadOnlyMemory<byte> content, string? unlessMatches) => Change(() => _requests.Persist(
+        "write", name, "s3:PutObject", content.Length, content, (bytes, end) => Send(name, bytes, unlessMatches, end)));
+
+    private static void Change(Action request)
     {
         try
         {
-            Persist($"write {name}", content, bytes => Send(name, bytes, unlessMatches));
+            request();
         }
-        catch (RepositoryException fault) when (fault.InnerException is AmazonServiceException { StatusCode: HttpStatusCode.Forbidden })
+        catch (RepositoryException fault) when (fault.InnerException is AmazonServiceException answer && S3Requests.IsDenied(answer))
         {
-            throw new StoreNotWritableException(fault.Message, fault.InnerException);
+            throw new StoreNotWritableException(fault.Message, answer);
         }
     }
 
-    private HttpStatusCode Send(string name, ReadOnlyMemory<byte> content, string? unlessMatches)
+    private HttpStatusCode Send(string name, ReadOnlyMemory<byte> content, string? unlessMatches, CancellationToken end)
     {
         if (!MemoryMarshal.TryGetArray(content, out ArraySegment<byte> segment)) segment = content.ToArray();
         using MemoryStream body = new(segment.Array!, segment.Offset, segment.Count, writable: false);
-        // In one piece and signed with its checksum: the server refuses what the network has changed.
+        // In one piece and signed with its SHA-256: the server refuses what the network has changed. A bucket whose objects are
+        // locked wants a checksum in a header besides, and this one is known to every server.
         PutObjectRequest request = new()
         {
             BucketName = _bucket,
@@ -185,73 +175,41 @@ internal sealed class S3Store : IObjectStore
             AutoCloseStream = false,
             UseChunkEncoding = false,
             DisablePayloadSigning = false,
+            MD5Digest = Convert.ToBase64String(Md5(content.Span)),
             IfNoneMatch = unlessMatches,
         };
-        return _client.PutObjectAsync(request, _stop).GetAwaiter().GetResult().HttpStatusCode;
+        return _client.PutObjectAsync(request, end).GetAwaiter().GetResult().HttpStatusCode;
     }
 
-    private static AmazonS3Config Configuration(Uri? endpoint)
+    private int Fetch(string name, long offset, Span<byte> part, CancellationToken end)
     {
-        AmazonS3Config configuration = new()
+        GetObjectRequest request = new()
         {
-            MaxErrorRetry = 0,      // Persist does it, for the body of a reply as well
-            Timeout = RequestTimeLimit,
-            MaxConnectionsPerServer = Connections,
-            RequestChecksumCalculation = RequestChecksumCalculation.WHEN_REQUIRED,
-            ResponseChecksumValidation = ResponseChecksumValidation.WHEN_REQUIRED,
+            BucketName = _bucket,
+            Key = _prefix + name,
+            ByteRange = new ByteRange(offset, offset + part.Length - 1),
         };
-        if (endpoint is not null)
-        {
-            configuration.ServiceURL = endpoint.ToString();
-            configuration.AuthenticationRegion ??= DefaultRegion;
-        }
-
-        // Names of buckets as parts of host names are what Amazon wants and others seldom have.
-        configuration.ForcePathStyle = configuration.ServiceURL is not null;
-        configuration.EndpointProvider = new OneEndpoint(configuration.EndpointProvider);
-        return configuration;
+        using GetObjectResponse response = _client.GetObjectAsync(request, end).GetAwaiter().GetResult();
+        if (offset > 0 && response.HttpStatusCode != HttpStatusCode.PartialContent)
+            throw new RepositoryException($"{Address}: cannot read {name}: the server does not know the Range of a request");
+        // Reading what comes behind the headers is ended by nothing else.
+        using CancellationTokenRegistration close = end.Register(response.Dispose);
+        int expected = (int)Math.Min(response.ContentLength, part.Length);
+        response.ResponseStream.ReadExactly(part[..expected]);
+        return expected;
     }
 
-    /// <summary>Runs a request until it succeeds, fails for good, or has failed too often.</summary>
-    private TResult Persist<TArgument, TResult>(string what, TArgument argument, Func<TArgument, TResult> request)
-        where TArgument : allows ref struct
+    private bool Holds(string name, ReadOnlySpan<byte> content)
     {
-        for (int attempt = 1; ; attempt++)
-        {
-            try
-            {
-                return request(argument);
-            }
-            catch (Exception fault) when (attempt < Attempts && IsTransient(fault))
-            {
-                int pauseMs = _firstPauseMs << Math.Min(attempt - 1, 5);
-                // Half of the pause is random, so that many clients do not come back at the same moment.
-                _stop.WaitHandle.WaitOne((pauseMs / 2) + RandomNumberGenerator.GetInt32((pauseMs / 2) + 1));
-                _stop.ThrowIfCancellationRequested();
-            }
-            catch (Exception fault) when (IsFault(fault))
-            {
-                // The server's words if it said anything, else what happened on the way.
-                Exception cause = fault is AmazonServiceException { StatusCode: not default(HttpStatusCode) } ? fault : fault.GetBaseException();
-                string reason = cause.Message.TrimEnd('.');
-                string tried = attempt > 1 ? $" ({attempt} attempts)" : "";
-                throw new RepositoryException($"{Address}: cannot {what}: {reason}{tried}", fault);
-            }
-        }
+        byte[] there = new byte[content.Length + 1];
+        return Read(name, 0, there) == content.Length && content.SequenceEqual(there.AsSpan(0, content.Length));
     }
 
-    private bool IsTransient(Exception fault) => IsFault(fault) && fault switch
-    {
-        // 0: no reply at all.
-        AmazonServiceException answer => (int)answer.StatusCode is 0 or >= 500
-            || answer.StatusCode is HttpStatusCode.TooManyRequests or HttpStatusCode.RequestTimeout,
-        AmazonClientException client => client.InnerException is HttpRequestException or IOException,
-        _ => true,
-    };
+#pragma warning disable CA5351 // Finds what a network has broken; that nobody has forged anything is what SHA-256 is for.
+    private static byte[] Md5(ReadOnlySpan<byte> content) => MD5.HashData(content);
+#pragma warning restore CA5351
 
-    // A request that ran out of time is a fault; one that the user ended is not.
-    private bool IsFault(Exception fault) =>
-        fault is AmazonServiceException or AmazonClientException or HttpRequestException or IOException
-            or TimeoutException
-        || (fault is OperationCanceledException && !_stop.IsCancellationRequested);
+    private static HttpStatusCode? StatusOf(RepositoryException fault) => (fault.InnerException as AmazonServiceException)?.StatusCode;
+
+    private static string? NonEmpty(string? text) => string.IsNullOrEmpty(text) ? null : text;
 }
