@@ -70,32 +70,43 @@ public sealed class FileBlockDevice : IBlockDevice, IImmediateAccess, IReadAhead
     }
 
     /// <summary>Makes a copy of the file that shares its space with it, on file systems that can (XFS, btrfs), as it is at
-    /// this moment. The copy has no name and is gone when it is closed.</summary>
+    /// this moment. The copy never has a name, so that nobody else can open it, and is gone when it is closed.</summary>
     /// <returns>The copy, to be read; null when the file system cannot, or it is no regular file.</returns>
     public FileBlockDevice? TryClone()
     {
         // Of what is open: the path may lead to another file by now.
         if (!IsRegularFile) return null;
-        string name = $"{_path}.clone-{Environment.ProcessId}";
+        SafeFileHandle? clone = null;
         try
         {
-            SafeFileHandle clone = File.OpenHandle(name, FileMode.CreateNew, FileAccess.ReadWrite);
-            File.Delete(name);
+            string path = System.IO.Path.GetFullPath(_path);
+            string file = File.ResolveLinkTarget(path, returnFinalTarget: true)?.FullName ?? path;
+            using FolderHandle folder = FolderHandle.Open(System.IO.Path.GetDirectoryName(file)!);
+            clone = folder.CreateUnnamed(DurableFile.OwnerOnly);
             if (LinuxFile.TryClone(_file, clone))
-                return new FileBlockDevice(name, clone, LinuxFile.Status(clone), writable: false);
-            clone.Dispose();
-            return null;
+                return new FileBlockDevice($"{_path} (clone)", clone, LinuxFile.Status(clone), writable: false);
         }
         catch (Exception fault) when (fault is IOException or UnauthorizedAccessException)
         {
-            return null;
+            // As on file systems that cannot.
         }
+
+        clone?.Dispose();
+        return null;
     }
 
     /// <summary>The numbers that tell this file or device from all others of this machine, as long as it is there.</summary>
     public string Identity => _status.IsBlockDevice
         ? $"{_status.Identity.Major}:{_status.Identity.Minor}"
         : $"{_status.Identity.Major}:{_status.Identity.Minor}/{_status.Identity.Inode}";
+
+    /// <summary>Makes a regular file this long: what lies behind is gone.</summary>
+    /// <exception cref="IOException">It cannot be done.</exception>
+    public void Cut(long length)
+    {
+        RandomAccess.SetLength(_file, length);
+        RefreshLength();
+    }
 
     /// <summary>How it looks at this moment.</summary>
     /// <exception cref="DeviceException">The device failed.</exception>

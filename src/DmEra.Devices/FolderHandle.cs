@@ -59,6 +59,10 @@ public sealed class FolderHandle : IDisposable
     /// <exception cref="DeviceException">It cannot be made.</exception>
     public SafeFileHandle CreateFile(string name, UnixFileMode mode) => LinuxFolder.CreateFile(_folder, name, mode);
 
+    /// <summary>Makes a file in it that has no name, and is gone when it is closed.</summary>
+    /// <exception cref="DeviceException">ENOTSUP or EISDIR: the file system cannot do that.</exception>
+    public SafeFileHandle CreateUnnamed(UnixFileMode mode) => LinuxFolder.CreateUnnamed(_folder, mode);
+
     /// <summary>Gives a file another name, perhaps in another folder, in the place of what had it.</summary>
     /// <exception cref="DeviceException">It is as before.</exception>
     public void Rename(string name, FolderHandle target, string newName) =>

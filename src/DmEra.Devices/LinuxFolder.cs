@@ -10,6 +10,7 @@ namespace DmEra.Devices;
 /// </summary>
 internal static unsafe partial class LinuxFolder
 {
+    private const int Unnamed = 0x400000;       // O_TMPFILE, together with O_DIRECTORY
     private const int NoFollow = 0x100;         // AT_SYMLINK_NOFOLLOW
     private const int NameOffset = 19;          // of d_name in struct dirent
 
@@ -23,6 +24,9 @@ internal static unsafe partial class LinuxFolder
 
     public static SafeFileHandle CreateFile(SafeFileHandle folder, string name, UnixFileMode mode) =>
         Open(folder, name, LinuxFile.OpenReadWrite | LinuxFile.OpenNew | OpenSafely, (int)mode);
+
+    public static SafeFileHandle CreateUnnamed(SafeFileHandle folder, UnixFileMode mode) =>
+        Open(folder, ".", LinuxFile.OpenReadWrite | LinuxFile.OpenFolder | Unnamed, (int)mode);
 
     public static void MakeFolder(SafeFileHandle folder, string name, UnixFileMode mode) =>
         Call(name, folder, name, (int)mode, static (folder, name, mode) => mkdirat(folder, name, mode));

@@ -40,10 +40,6 @@ public sealed class Repository : IDisposable
     /// <exception cref="RepositoryException">The store failed.</exception>
     public static bool Exists(IObjectStore store) => RepositoryConfiguration.IsIn(store);
 
-    /// <summary>True when the repository in a store needs a secret.</summary>
-    /// <exception cref="RepositoryException">There is none, or the store failed.</exception>
-    public static bool IsEncryptedIn(IObjectStore store) => RepositoryConfiguration.Read(store).Encryption is not null;
-
     /// <summary>Makes a repository in a store, encrypted if there is a secret.</summary>
     /// <param name="store">The store, which is disposed of with it.</param>
     /// <param name="secret">What is to unlock it.</param>

@@ -85,11 +85,17 @@ internal sealed record RepositoryConfiguration(int Format, Guid Id, RepositoryEn
         {
             return secret is null
                 ? null
-                : throw new RepositoryException($"{store.Address}: not encrypted; leave the key out");
+                : throw new RepositoryException($"{store.Address}: not encrypted, and a {NameOf(secret.Kind)} was given: if it was encrypted "
+                    + "before, somebody has put another one in its place; else leave that out (--key-file, --passphrase-file, $ERA_PASSPHRASE)");
         }
 
-        string wanted = encryption.Secret is RepositorySecret.Passphrase ? "passphrase" : "key file";
-        if (secret is null) throw new RepositoryException($"{store.Address}: encrypted; give the {wanted}");
+        string wanted = NameOf(encryption.Secret);
+        if (secret is null)
+        {
+            string options = encryption.Secret is RepositorySecret.Passphrase ? "--passphrase-file or $ERA_PASSPHRASE" : "--key-file";
+            throw new RepositoryException($"{store.Address}: encrypted; give the {wanted} ({options})");
+        }
+
         if (!secret.Kind.Equals(encryption.Secret, StringComparison.Ordinal))
             throw new RepositoryException($"{store.Address}: its key is kept under a {wanted}; give that");
 
@@ -101,6 +107,8 @@ internal sealed record RepositoryConfiguration(int Format, Guid Id, RepositoryEn
             ? new RepositoryKey(master)
             : throw new RepositoryException($"{store.Address}: this is not its {wanted}");
     }
+
+    private static string NameOf(string secretKind) => secretKind is RepositorySecret.Passphrase ? "passphrase" : "key file";
 
     private static RepositoryException IsThere(IObjectStore store) => new($"{store.Address}: there is a repository already");
 

@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using DmEra.Backup.Packs;
 
 namespace DmEra.Backup.Maps;
@@ -16,11 +15,11 @@ internal sealed class MapEditor(ImageMap old, long sizeSectors, PackWriter conte
     // Extents of regions that wait for a pack to be closed: about 8 MiB.
     private const int MaxWaitingExtents = 1 << 18;
 
-    private readonly Queue<(int Region, List<MapExtent> Extents, PackReference? Last)> _waiting = new();
-    private readonly List<(int Region, PackReference? Pack, int Record)> _written = [];
+    private readonly Queue<(long Region, List<MapExtent> Extents, PackReference? Last)> _waiting = new();
+    private readonly List<(long Region, PackReference? Pack, int Record)> _written = [];
     private int _waitingExtents;
 
-    private int _region = -1;
+    private long _region = -1;
     private List<MapExtent> _before = [];
     private List<MapExtent> _after = [];
     private PackReference? _last;   // the one that is closed last of those the region newly leads to
@@ -33,7 +32,7 @@ internal sealed class MapEditor(ImageMap old, long sizeSectors, PackWriter conte
     /// <param name="pack">The pack; null for zeroes.</param>
     public void Set(long first, int count, PackReference? pack)
     {
-        int region = (int)(first / RegionMap.Sectors);
+        long region = first / RegionMap.Sectors;
         if (region != _region)
         {
             Leave();
@@ -58,21 +57,28 @@ internal sealed class MapEditor(ImageMap old, long sizeSectors, PackWriter conte
         index.Close();
         if (_written.Count == 0 && old.SizeSectors == sizeSectors) return old.Address;
 
-        RecordAddress[] regions = new RecordAddress[ImageMap.RegionCount(sizeSectors)];
-        old.Regions[..Math.Min(old.Regions.Length, regions.Length)].CopyTo(regions);
-        foreach ((int region, PackReference? pack, int record) in _written)
-            regions[region] = pack is null ? default : new RecordAddress(pack.Name, (uint)record);
+        SortedDictionary<long, RecordAddress> regions = [];
+        foreach ((long region, RecordAddress address) in old.Regions)
+        {
+            if (region < ImageMap.RegionCount(sizeSectors)) regions.Add(region, address);
+        }
 
-        if (regions.All(region => region.IsEmpty)) return default;
-        PackReference map = index.AppendMap(0, MemoryMarshal.AsBytes(regions.AsSpan()), out int number);
+        foreach ((long region, PackReference? pack, int record) in _written)
+        {
+            if (pack is null) regions.Remove(region);
+            else regions[region] = new RecordAddress(pack.Name, (uint)record);
+        }
+
+        if (regions.Count == 0) return default;
+        (PackReference map, int number) = ImageMap.Write(regions, sizeSectors, index);
         index.Close();
         return new RecordAddress(map.Name, (uint)number);
     }
 
-    private void Enter(int region)
+    private void Enter(long region)
     {
         _region = region;
-        _before = region < old.Regions.Length ? old.Region(region) : [];
+        _before = old.Region(region);
         _after = [];
         _last = null;
         _done = 0;
@@ -108,7 +114,7 @@ internal sealed class MapEditor(ImageMap old, long sizeSectors, PackWriter conte
     // Packs are closed in the order in which regions began to lead to them.
     private void WriteWaiting()
     {
-        while (_waiting.TryPeek(out (int Region, List<MapExtent> Extents, PackReference? Last) next)
+        while (_waiting.TryPeek(out (long Region, List<MapExtent> Extents, PackReference? Last) next)
             && next.Last is not { IsClosed: false })
         {
             _waiting.Dequeue();
@@ -119,7 +125,7 @@ internal sealed class MapEditor(ImageMap old, long sizeSectors, PackWriter conte
                 continue;
             }
 
-            long firstSector = (long)next.Region * RegionMap.Sectors;
+            long firstSector = next.Region * RegionMap.Sectors;
             PackReference pack = index.AppendMap(firstSector, RegionMap.Encode(next.Extents, firstSector), out int record);
             _written.Add((next.Region, pack, record));
         }

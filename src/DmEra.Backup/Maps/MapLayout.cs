@@ -4,8 +4,8 @@ using DmEra.Devices.Binary;
 
 namespace DmEra.Backup.Maps;
 
-/// <summary>Where a record of an index pack is. The map of an image is an array of these, one a region; all zeroes
-/// where a region is empty.</summary>
+/// <summary>Where a record of an index pack is. A page of the map of an image is an array of these, one a region
+/// or a further page; all zeroes where that is empty.</summary>
 [StructLayout(LayoutKind.Sequential, Pack = 1)]
 internal readonly record struct RecordAddress(PackName Pack, Le32 Record)
 {

@@ -19,7 +19,7 @@ public sealed class ImageDevice : ReadOnlyDevice, IBlockStatusContext
     private readonly PackReader _reader;
     private readonly ImageMap _map;
     private readonly RepositoryLock? _lock;
-    private readonly LeastRecentlyUsed<int, List<MapExtent>> _regions = new(CachedRegions, _ => 1);
+    private readonly LeastRecentlyUsed<long, List<MapExtent>> _regions = new(CachedRegions, _ => 1);
     private readonly LeastRecentlyUsed<(PackName Pack, int Record), byte[]> _records = new(CachedBytes, bytes => bytes.Length);
 
     private ImageDevice(Repository repository, ImageManifest image, RepositoryLock? imageLock)
@@ -138,7 +138,7 @@ public sealed class ImageDevice : ReadOnlyDevice, IBlockStatusContext
 
     private List<MapExtent> Region(long sector)
     {
-        int region = (int)(sector / RegionMap.Sectors);
+        long region = sector / RegionMap.Sectors;
         if (_regions.TryGet(region, out List<MapExtent>? extents)) return extents;
         extents = _map.Region(region);
         _regions.Add(region, extents);

@@ -15,6 +15,7 @@ public sealed class TrackedTarget : ITrackedDevice
     private readonly EraTarget _target;
     private readonly FileBlockDevice _origin;
     private readonly EraHistory _history;
+    private bool _hasBegun;
 
     private TrackedTarget(DeviceIdentity device, EraTarget target, FileBlockDevice origin)
     {
@@ -53,15 +54,19 @@ public sealed class TrackedTarget : ITrackedDevice
         }
     }
 
+    /// <summary>True when it is a file, false when it is a block device.</summary>
+    public bool IsRegularFile => _origin.IsRegularFile;
+
     /// <inheritdoc/>
     /// <remarks>As of when it was opened; nothing for an era to come.</remarks>
     public IEnumerable<BlockRange> WrittenSince(uint era) => era > _history.CurrentEra ? [] : _history.WrittenSince(era);
 
-    /// <summary>Starts an era and lets writes in.</summary>
+    /// <summary>Starts an era, the first time, and lets writes in.</summary>
     /// <exception cref="EraTargetException">The metadata failed.</exception>
     public IBlockDevice Begin()
     {
-        _target.Resume();
+        if (!_hasBegun) _target.Resume();
+        _hasBegun = true;
         return _target.Device;
     }
 

@@ -102,7 +102,7 @@ internal sealed class ChainCheck(Repository repository, ImageManifest parent, IT
     {
         HashSet<uint> blocks = [];
         ImageMap map = repository.LoadMap(parent);
-        int[] regions = [.. Enumerable.Range(0, map.Regions.Length).Where(region => !map.Regions[region].IsEmpty)];
+        long[] regions = [.. map.Regions.Select(region => region.Key)];
         if (regions.Length == 0) return blocks;
         // Other places for each image; the same when it is tried again.
         Random random = new(parent.Id.GetHashCode());

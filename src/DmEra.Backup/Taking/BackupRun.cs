@@ -1,4 +1,5 @@
 using DmEra.Backup.Images;
+using DmEra.Backup.Maps;
 using DmEra.Backup.Packs;
 using DmEra.Backup.Sources;
 using DmEra.Backup.Stores;
@@ -123,12 +124,20 @@ public sealed class BackupRun
     private static ImageManifest? FindParent(
         Repository repository, IBackupSource source, BackupKind kind, List<string> remarks)
     {
+        RequireSize(source.Device);
         IReadOnlyList<uint> numbers = repository.ImageNumbers();
         if (kind == BackupKind.Full || numbers.Count == 0) return null;
         ImageManifest parent = ReadNewest(repository, numbers[^1]);
         string? remark = new ChainCheck(repository, parent, source, Remedy).Require();
         if (remark is not null) remarks.Add(remark);
         return parent;
+    }
+
+    // With the reader's own limit: an image that is made can be read.
+    private static void RequireSize(DeviceIdentity device)
+    {
+        if (device.SizeSectors > ImageMap.MaxSectors)
+            throw new RepositoryException($"{device.Name}: has {device.SizeSectors} sectors; images are of at most {ImageMap.MaxSectors}");
     }
 
     private static ImageManifest ReadNewest(Repository repository, uint number)

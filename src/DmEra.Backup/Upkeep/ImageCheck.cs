@@ -31,14 +31,13 @@ internal sealed class ImageCheck(
                 continue;
             }
 
-            for (int region = 0; region < map.Regions.Length; region++) Check(number, map, region);
+            foreach ((long region, RecordAddress address) in map.Regions) Check(number, map, region, address);
         }
     }
 
-    private void Check(uint image, ImageMap map, int region)
+    private void Check(uint image, ImageMap map, long region, RecordAddress address)
     {
-        RecordAddress address = map.Regions[region];
-        if (address.IsEmpty || _sound.Contains(address)) return;
+        if (_sound.Contains(address)) return;
         if (_unsound.TryGetValue(address, out List<Problem>? problems))
         {
             // What several images share counts once.
@@ -52,9 +51,9 @@ internal sealed class ImageCheck(
         else _unsound.Add(address, problems);
     }
 
-    private IEnumerable<Problem> Problems(ImageMap map, int region)
+    private IEnumerable<Problem> Problems(ImageMap map, long region)
     {
-        long regionBytes = BytesOf(Math.Min(RegionMap.Sectors, map.SizeSectors - ((long)region * RegionMap.Sectors)));
+        long regionBytes = BytesOf(Math.Min(RegionMap.Sectors, map.SizeSectors - (region * RegionMap.Sectors)));
         if (!TryRead(() => map.Region(region), regionBytes, out List<MapExtent>? extents, out Problem problem))
         {
             yield return problem;

@@ -66,11 +66,11 @@ internal sealed class LivePacks
         HashSet<RecordAddress> seen = [];
         foreach (ImageMap map in maps)
         {
-            Mark(map.Address);
-            for (int region = 0; region < map.Regions.Length; region++)
+            foreach (RecordAddress record in map.Records) Mark(record);
+            foreach ((long region, RecordAddress address) in map.Regions)
             {
-                if (map.Regions[region].IsEmpty || !seen.Add(map.Regions[region])) continue;
-                Mark(map.Regions[region]);
+                if (!seen.Add(address)) continue;
+                Mark(address);
                 foreach (MapExtent extent in map.Region(region)) Mark(extent);
             }
         }

@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using DmEra.Backup.Maps;
 using DmEra.Backup.Packs;
 
@@ -16,13 +15,12 @@ internal sealed class MapRewriter(MovedContent moved, PackWriter index)
     /// <summary>Writes the maps of all regions that lead to moved content.</summary>
     public void WriteRegions(ImageMap map)
     {
-        for (int region = 0; region < map.Regions.Length; region++)
+        foreach ((long region, RecordAddress address) in map.Regions)
         {
-            RecordAddress address = map.Regions[region];
-            if (address.IsEmpty || _regions.ContainsKey(address)) continue;
+            if (_regions.ContainsKey(address)) continue;
             List<MapExtent> extents = map.Region(region);
             if (!extents.Exists(extent => moved.IsMoved(extent.Pack.Name))) continue;
-            long firstSector = (long)region * RegionMap.Sectors;
+            long firstSector = region * RegionMap.Sectors;
             byte[] record = RegionMap.Encode(moved.Follow(extents), firstSector);
             _regions.Add(address, (index.AppendMap(firstSector, record, out int number), number));
         }
@@ -32,17 +30,13 @@ internal sealed class MapRewriter(MovedContent moved, PackWriter index)
     /// <returns>null when it stays as it is.</returns>
     public (PackReference Pack, int Record)? WriteMap(ImageMap map)
     {
-        RecordAddress[] regions = map.Regions.ToArray();
-        bool isChanged = false;
-        for (int i = 0; i < regions.Length; i++)
-        {
-            if (!_regions.TryGetValue(regions[i], out (PackReference Pack, int Record) place)) continue;
-            regions[i] = new RecordAddress(place.Pack.Name, (uint)place.Record);
-            isChanged = true;
-        }
-
-        if (!isChanged) return null;
-        return (index.AppendMap(0, MemoryMarshal.AsBytes(regions.AsSpan()), out int record), record);
+        if (!map.Regions.Any(region => _regions.ContainsKey(region.Value))) return null;
+        return ImageMap.Write(
+            map.Regions.Select(region => KeyValuePair.Create(region.Key, _regions.TryGetValue(region.Value, out (PackReference Pack, int Record) place)
+                ? new RecordAddress(place.Pack.Name, (uint)place.Record)
+                : region.Value)),
+            map.SizeSectors,
+            index);
     }
 }
 

@@ -19,9 +19,8 @@ internal static class QemuExport
     /// <exception cref="CommandException">qemu-img is missing, or failed.</exception>
     public static void Run(Repository repository, ImageManifest image, string path, bool showProgress, CancellationToken stop)
     {
-        if (Path.Exists(path)) throw new CommandException($"{path}: there already");
-        // In full: qemu-img takes what is before a colon in a bare name for a protocol.
-        string partial = $"{Path.GetFullPath(path)}.partial";
+        // There before qemu-img writes to it, which would make it readable for everybody.
+        string partial = NewDiskImage.Begin(path);
         string folder = Directory.CreateTempSubdirectory("era-export-").FullName;
         try
         {
@@ -32,8 +31,7 @@ internal static class QemuExport
             server.Listen(new UnixDomainSocketEndPoint(socket));
             Convert($"nbd+unix:///{ExportName}?socket={Uri.EscapeDataString(socket)}", partial, showProgress, stop);
             using (FileBlockDevice written = FileBlockDevice.Open(partial)) written.Flush();
-            File.Move(partial, path, overwrite: false);
-            DurableFile.FlushFolder(Path.GetDirectoryName(Path.GetFullPath(path))!);
+            NewDiskImage.Publish(partial, path);
         }
         finally
         {

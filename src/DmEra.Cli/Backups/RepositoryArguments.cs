@@ -36,7 +36,7 @@ internal sealed class RepositoryArguments
     public Repository Open(ParseResult parse, string address, CancellationToken stop)
     {
         IObjectStore store = OpenStore(address, stop);
-        return Guard(parse, store, () => Repository.Open(store, Secret(parse, Repository.IsEncryptedIn(store))));
+        return Guard(parse, store, () => Repository.Open(store, Secret(parse)));
     }
 
     /// <summary>Opens a repository, or makes it if there is none: encrypted if a secret is given.</summary>
@@ -44,8 +44,8 @@ internal sealed class RepositoryArguments
     {
         IObjectStore store = OpenStore(address, stop);
         return Guard(parse, store, () => Repository.Exists(store)
-            ? Repository.Open(store, Secret(parse, Repository.IsEncryptedIn(store)))
-            : Repository.Create(store, Secret(parse, isOfUse: true), TimeProvider.System));
+            ? Repository.Open(store, Secret(parse))
+            : Repository.Create(store, Secret(parse), TimeProvider.System));
     }
 
     private static IObjectStore OpenStore(string address, CancellationToken stop)
@@ -70,8 +70,8 @@ internal sealed class RepositoryArguments
         }
     }
 
-    // What the environment holds is for all repositories; what the command line says is for this one.
-    private RepositorySecret? Secret(ParseResult parse, bool isOfUse)
+    // Whoever has given a secret, in whatever way, relies on it: a repository that is not encrypted is none of his.
+    private RepositorySecret? Secret(ParseResult parse)
     {
         string? keyFile = parse.GetValue(_keyFile);
         string? passphraseFile = parse.GetValue(_passphraseFile);
@@ -80,7 +80,7 @@ internal sealed class RepositoryArguments
         if (keyFile is not null) return RepositorySecret.FromKeyFile(keyFile);
         if (passphraseFile is not null)
             return RepositorySecret.FromPassphrase(File.ReadLines(passphraseFile).FirstOrDefault() ?? "");
-        return isOfUse && Environment.GetEnvironmentVariable(PassphraseVariable) is { Length: > 0 } passphrase
+        return Environment.GetEnvironmentVariable(PassphraseVariable) is { Length: > 0 } passphrase
             ? RepositorySecret.FromPassphrase(passphrase)
             : null;
     }

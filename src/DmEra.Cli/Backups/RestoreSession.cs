@@ -30,7 +30,14 @@ internal sealed class RestoreSession(
         using FileBlockDevice target = FileBlockDevice.Open(path);
         RequireLength(path, target.Length);
         Write(target, TargetContent.Unknown);
-        return $"{path}: image {image.Number}, {Amount.Bytes(Bytes)}";
+        if (target.IsRegularFile)
+        {
+            // With its old end it would look like a disk that never was.
+            target.Cut(Bytes);
+            target.Flush();
+        }
+
+        return $"{path}: image {image.Number}, {Amount.Bytes(Bytes)}{Rest(target.Length)}";
     }
 
     /// <summary>Writes over a tracked device, so that its eras know of it.</summary>
@@ -38,8 +45,10 @@ internal sealed class RestoreSession(
     {
         using TrackedTarget target = MetadataFile.Use(metadata, () => TrackedTarget.Open(metadata, path));
         RequireLength(path, target.Device.SizeSectors * ByteSize.Sector);
-        Write(target.Begin(), TargetContent.Unknown);
-        return $"{path}: image {image.Number}, {Amount.Bytes(Bytes)}, recorded in era {target.CurrentEra}";
+        IBlockDevice device = target.Begin();
+        Write(device, TargetContent.Unknown);
+        string rest = Clear(target, device);
+        return $"{path}: image {image.Number}, {Amount.Bytes(Bytes)}, recorded in era {target.CurrentEra}{rest}";
     }
 
     /// <summary>Brings a tracked device back to the image by writing only what was written since.</summary>
@@ -48,9 +57,23 @@ internal sealed class RestoreSession(
         using TrackedTarget target = MetadataFile.Use(metadata, () => TrackedTarget.Open(metadata, path));
         using ByteProgress progress = new(terminal, 0, TimeProvider.System);
         RollbackReport report = Rollback.Run(repository, image, target, progress, TimeProvider.System, stop);
+        string rest = Clear(target, target.Begin());
         string remark = report.Remark is null ? "" : $"; {report.Remark}";
-        return $"{path}: back to image {image.Number}, {Amount.Bytes(report.Bytes)} written, recorded in era {report.Era}{remark}";
+        return $"{path}: back to image {image.Number}, {Amount.Bytes(report.Bytes)} written, recorded in era {report.Era}{rest}{remark}";
     }
+
+    // A file is as long as its eras say, and stays so; but it has no end that is not the image's.
+    private string Clear(TrackedTarget target, IBlockDevice device)
+    {
+        long behind = device.Length - Bytes;
+        if (behind <= 0 || !target.IsRegularFile) return Rest(device.Length);
+        device.WriteZeroes(Bytes, behind, ZeroingMode.MayDeallocate);
+        device.Flush();
+        return $"; it is longer than the image, and the last {Amount.Bytes(behind)} are zeroes now";
+    }
+
+    private string Rest(long length) =>
+        length <= Bytes ? "" : $"; it is longer than the image, and the last {Amount.Bytes(length - Bytes)} stay as they were";
 
     private void RequireLength(string path, long length)
     {

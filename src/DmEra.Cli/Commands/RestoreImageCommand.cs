@@ -11,13 +11,16 @@ internal sealed class RestoreImageCommand
     private readonly Option<string?> _at = ImageOption();
 
     private readonly Option<string?> _to = CommonArguments.Text("--to", "TARGET",
-        "file or block device; a new file, or one that is long enough and is written over");
+        "a new file; or, with --overwrite or --only-changed, a file or block device that is there");
 
     private readonly Option<string?> _metadata = CommonArguments.Text("--metadata", "PATH",
         "TARGET's eras: what is written is recorded there, so that the next backup knows [default: TARGET.era, if it is there]");
 
     private readonly Option<bool> _onlyChanged = CommonArguments.Flag(
         "--only-changed", "write only what was written since the image was taken of TARGET, by its eras");
+
+    private readonly Option<bool> _overwrite = CommonArguments.Flag(
+        "--overwrite", "write over TARGET, whatever it holds; a file is made as long as the image");
 
     private readonly Option<bool> _quiet = CommonArguments.Quiet();
 
@@ -34,7 +37,7 @@ internal sealed class RestoreImageCommand
             "restore-image",
             "Write an image to a disk. Everything is checked before it is written.",
             "era restore-image /backups/disk --to new-disk.img",
-            "era restore-image /backups/disk --at 5 --to /dev/vg/disk",
+            "era restore-image /backups/disk --at 5 --to /dev/vg/disk --overwrite",
             "era restore-image /backups/disk --at before-upgrade --to disk.img --only-changed")
         {
             _repository.Operand,
@@ -42,6 +45,7 @@ internal sealed class RestoreImageCommand
             _to,
             _metadata,
             _onlyChanged,
+            _overwrite,
             _quiet,
         };
         _repository.AddTo(command);
@@ -62,10 +66,13 @@ internal sealed class RestoreImageCommand
         bool onlyChanged = parse.GetValue(_onlyChanged);
         if (onlyChanged && metadata is null)
             throw new CommandException($"{target}: no eras are known of it ({target}.era is missing); leave --only-changed out");
+        bool isThere = Path.Exists(target);
+        if (isThere && !onlyChanged && !parse.GetValue(_overwrite))
+            throw new CommandException($"{target}: is there already; say --overwrite to have all of it written over");
         parse.Output().WriteLine(
             onlyChanged ? session.RollBack(target, metadata!)
             : metadata is not null ? session.WriteTracked(target, metadata)
-            : File.Exists(target) ? session.WriteOver(target)
+            : isThere ? session.WriteOver(target)
             : session.WriteNew(target));
         return ExitCode.Done;
     }

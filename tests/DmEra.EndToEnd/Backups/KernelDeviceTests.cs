@@ -42,7 +42,7 @@ public sealed class KernelDeviceTests : IDisposable
         using Guest guest = Boot();
         Run(guest, "mkfs.ext4 -q /dev/mapper/era0 && mkdir /files && mount /dev/mapper/era0 /files && cp /usr/bin/busybox /files/one");
         Run(guest, "era backup /dev/mapper/era0 --to /mnt/repository && cp /usr/bin/busybox /files/two");
-        Run(guest, "era restore-image /mnt/repository --to /dev/disk/restored && e2fsck -fn /dev/disk/restored");
+        Run(guest, "era restore-image /mnt/repository --to /dev/disk/restored --overwrite && e2fsck -fn /dev/disk/restored");
 
         Assert.Equal("lost+found\none", Run(guest, "mkdir /restored && mount -o ro /dev/disk/restored /restored && ls /restored && cmp /restored/one /usr/bin/busybox"));
     }

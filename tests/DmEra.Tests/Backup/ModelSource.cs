@@ -70,6 +70,9 @@ internal sealed class ModelSource : IBackupSource
         }
     }
 
+    /// <summary>Says another length, and has nothing there.</summary>
+    public void Pretend(long sizeSectors) => Device = Device with { SizeSectors = sizeSectors };
+
     public void ChangeLineage(Guid? lineage) => Device = Device with { Lineage = lineage };
 
     public IEnumerable<BlockRange> WrittenSince(uint era)

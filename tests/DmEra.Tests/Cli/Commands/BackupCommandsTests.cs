@@ -43,7 +43,7 @@ public sealed class BackupCommandsTests : IDisposable
 
         Run("restore-image", Repository, "--at", "1", "--to", _folder["restored.img"]);
         AssertSame("at1.img", "restored.img");
-        Run("restore-image", Repository, "--at", "before upgrade", "--to", _folder["restored.img"]);
+        Run("restore-image", Repository, "--at", "before upgrade", "--to", _folder["restored.img"], "--overwrite");
         AssertSame("at2.img", "restored.img");
         Run("export", Repository, "-o", _folder["exported.qcow2"]);
         Oracle.Run("qemu-img", "compare", _folder["exported.qcow2"], _folder["at2.img"]).AssertSuccess();
@@ -95,10 +95,86 @@ public sealed class BackupCommandsTests : IDisposable
         File.Copy(Disk, _folder["at1.img"]);
         Write(3, 4, 900);
 
-        Run("restore-image", Repository, "--at", "1", "--to", Disk);
+        Run("restore-image", Repository, "--at", "1", "--to", Disk, "--overwrite");
 
         AssertSame("at1.img", "disk.img");
         Assert.Contains("96.0 MiB read", Run("backup", Disk, "--to", Repository).Output, StringComparison.Ordinal);
+    }
+
+    [Theory, InlineData("disk.img"), InlineData("other.img")]
+    public void What_is_there_is_not_written_over_unasked(string name)
+    {
+        Run("backup", Disk, "--to", Repository);
+        if (!File.Exists(_folder[name])) File.WriteAllText(_folder[name], "precious");
+        byte[] before = File.ReadAllBytes(_folder[name]);
+
+        Assert.Contains("say --overwrite", Fail("restore-image", Repository, "--to", _folder[name]), StringComparison.Ordinal);
+
+        Assert.Equal(before, File.ReadAllBytes(_folder[name]));
+    }
+
+    [Fact]
+    public void A_longer_file_loses_its_old_end()
+    {
+        Run("backup", Disk, "--to", Repository);
+        File.WriteAllBytes(_folder["longer.img"], [.. Enumerable.Repeat((byte)7, (int)Size + 5000)]);
+
+        Run("restore-image", Repository, "--to", _folder["longer.img"], "--overwrite");
+
+        AssertSame("disk.img", "longer.img");
+    }
+
+    [Theory, InlineData("--overwrite"), InlineData("--only-changed")]
+    public void A_tracked_disk_that_has_grown_has_zeroes_behind_the_image(string how)
+    {
+        Run("backup", Disk, "--to", Repository);
+        File.Copy(Disk, _folder["at1.img"]);
+        using (FileStream file = File.OpenWrite(Disk)) file.SetLength(Size + (4 * BlockSize));
+        using (FileStream file = File.OpenWrite(_folder["at1.img"])) file.SetLength(Size + (4 * BlockSize));
+        WriteGrown((int)(Size / BlockSize) + 1, Size + (4 * BlockSize));
+
+        string done = Run("restore-image", Repository, "--to", Disk, how).Output;
+
+        Assert.Contains("the last 256 KiB are zeroes now", done, StringComparison.Ordinal);
+        AssertSame("at1.img", "disk.img");
+    }
+
+    [Fact]
+    public void What_is_made_of_an_image_is_for_its_owner_alone()
+    {
+        Run("backup", Disk, "--to", Repository);
+        // In processes of their own: what they let others read is theirs.
+        foreach (string[] command in (string[][])[["restore-image", Repository, "--to"], ["export", Repository, "-o"]])
+        {
+            foreach (string name in (string[])["new.img", "new.qcow2"])
+            {
+                Oracle.Run("bash", ["-c", "umask 0; exec \"$@\"", "bash", Path.Combine(AppContext.BaseDirectory, "era"), .. command, _folder[name]])
+                    .AssertSuccess();
+                Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(_folder[name]));
+                File.Delete(_folder[name]);
+            }
+        }
+
+        foreach (string entry in Directory.EnumerateFileSystemEntries(Repository, "*", SearchOption.AllDirectories).Append(Repository))
+            Assert.Equal(UnixFileMode.None, File.GetUnixFileMode(entry) & (UnixFileMode)0b111_111);
+    }
+
+    [Fact]
+    public void Whoever_gives_a_secret_never_works_on_a_repository_that_is_not_encrypted()
+    {
+        File.WriteAllBytes(_folder["key"], new byte[32]);
+        Run("backup", Disk, "--to", Repository);
+        string program = Path.Combine(AppContext.BaseDirectory, "era");
+
+        Assert.Contains("not encrypted", Fail("backup", Disk, "--to", Repository, "--key-file", _folder["key"]), StringComparison.Ordinal);
+        foreach (string[] command in (string[][])[["backup", Disk, "--to", Repository], ["restore-image", Repository, "--to", _folder["x"]], ["verify", Repository]])
+        {
+            ProgramResult result = Oracle.Run("env", ["ERA_PASSPHRASE=open sesame", program, .. command]);
+            Assert.Equal(1, result.ExitCode);
+            Assert.Contains("not encrypted", result.Error, StringComparison.Ordinal);
+        }
+
+        Assert.Equal(1, Json("backups", Repository, "--json").GetArrayLength());
     }
 
     [Fact]
@@ -179,7 +255,7 @@ public sealed class BackupCommandsTests : IDisposable
         {
             target.Resume();
             Assert.Contains("in use", Fail("backup", Disk, "--to", Repository), StringComparison.Ordinal);
-            Assert.Contains("in use", Fail("restore-image", CopyOfARepository(), "--to", Disk), StringComparison.Ordinal);
+            Assert.Contains("in use", Fail("restore-image", CopyOfARepository(), "--to", Disk, "--overwrite"), StringComparison.Ordinal);
         }
 
         File.Delete(_folder["disk.img.era"]);
@@ -224,7 +300,7 @@ public sealed class BackupCommandsTests : IDisposable
     {
         Run("backup", Disk, "--to", Repository);
         File.WriteAllText(_folder["notes"], "no metadata");
-        string[] more = onlyChanged ? ["--only-changed"] : [];
+        string[] more = [onlyChanged ? "--only-changed" : "--overwrite"];
 
         string line = Fail(["restore-image", Repository, "--to", Disk, "--metadata", _folder["notes"], .. more]);
 
@@ -291,6 +367,15 @@ public sealed class BackupCommandsTests : IDisposable
             new Random(block + (int)target.Status.CurrentEra).NextBytes(content);
             target.Device.Write((long)block * BlockSize, content);
         }
+    }
+
+    // As after 'era resize'.
+    private void WriteGrown(int block, long size)
+    {
+        using EraTarget target = EraTarget.Create(
+            new EraTable(0, size / 512, _folder["disk.img.era"], Disk, BlockSize / 512), new EraTargetOptions());
+        target.Resume();
+        target.Device.Write((long)block * BlockSize, new byte[] { 1, 2, 3, 4 });
     }
 
     private string CopyOfARepository()
