@@ -10,9 +10,11 @@ internal static class FaultSweep
 {
     private static readonly WorldShape Shape = new()
     {
-        Blocks = 6,
+        Sectors = (6 * WorldShape.SectorsPerBlock) - 3,
         MetadataBlocks = 40,
         RequestsPerClient = 12,
+        Operators = 1,
+        Observers = 1,
         OperationsPerLife = int.MaxValue,   // the power stays on
     };
 
@@ -22,6 +24,7 @@ internal static class FaultSweep
         ("EIO of the metadata, forgetting", k => new("metadata EIO", Failing(k, Errno.EIO, forgets: true), new FaultPlan(new Random(0)))),
         ("ENOSPC of the metadata", k => new("metadata ENOSPC", Failing(k, Errno.ENOSPC), new FaultPlan(new Random(0)))),
         ("EIO of the origin", k => new("origin EIO", new FaultPlan(new Random(0)), Failing(k, Errno.EIO))),
+        ("EIO of the origin, forgetting", k => new("origin EIO", new FaultPlan(new Random(0)), Failing(k, Errno.EIO, forgets: true))),
         ("ENOSPC of the origin", k => new("origin ENOSPC", new FaultPlan(new Random(0)), Failing(k, Errno.ENOSPC))),
     ];
 

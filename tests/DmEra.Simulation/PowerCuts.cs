@@ -1,5 +1,4 @@
 using DmEra.Devices;
-using DmEra.Simulation.Scheduling;
 
 namespace DmEra.Simulation;
 
@@ -9,13 +8,14 @@ internal sealed class PowerCuts(World world, Random random)
     // era check reads everything, and takes several times as long as the comparison with the model.
     private const int CheckOneIn = 16;
 
-    public void Imagine()
+    /// <summary>Cuts the power in imagination.</summary>
+    /// <returns>What is wrong then; null when nothing is.</returns>
+    public string? Imagine()
     {
         world.Coverage.PowerCuts++;
         MemoryBlockDevice left = new(world.Metadata.AfterPowerCut(random));
-        string? fault = world.FindLie(left);
+        string? fault = world.FindLie(left, world.Origin.AfterPowerCut(random));
         if (fault is null && random.Next(CheckOneIn) == 0) fault = World.FindFault(left);
-        if (fault is not null)
-            throw new SimulationException($"power cut at disk operation {world.Coverage.PowerCuts}: {fault}");
+        return fault is null ? null : $"power cut at disk operation {world.Coverage.PowerCuts}: {fault}";
     }
 }

@@ -1,81 +1,84 @@
+using System.Runtime.InteropServices;
 using DmEra.Devices;
 using DmEra.PersistentData.Blocks;
 using DmEra.Simulation.Devices;
 using DmEra.Simulation.Model;
 using DmEra.Simulation.Scheduling;
 using DmEra.Target.History;
+using DmEra.Target.Metadata;
 using DmEra.Tools.Check;
 
 namespace DmEra.Simulation;
 
-/// <summary>The sizes of a simulated world: small, so that everything happens often.</summary>
-internal sealed record WorldShape
+/// <summary>What outlives a crash: the two disks, what is known of them, and what others have copied from them.</summary>
+internal sealed class World
 {
-    /// <summary>Sectors of an origin block.</summary>
-    public const int SectorsPerBlock = 8;
+    // What a program that failed to flush it has left behind: a later one cannot know that no flush makes it stable.
+    private HashSet<int> _doubtful = [];
 
-    /// <summary>Origin blocks of the device at its longest.</summary>
-    public int Blocks { get; init; } = 24;
+    public World(WorldShape shape, Coverage coverage)
+    {
+        Shape = shape;
+        Coverage = coverage;
+        Length = shape.Sectors;
+        Metadata = new DiskContent(new byte[shape.MetadataBlocks * BlockManager.BlockSize]);
+        Origin = new DiskContent(new byte[shape.Sectors * DiskContent.Sector]);
+        Eras = new EraModel(shape.Sectors);
+        Content = new ContentModel(shape.Sectors);
+        Observers = [.. Enumerable.Range(0, shape.Observers).Select(_ => new Observer(shape.Sectors))];
+    }
 
-    /// <summary>Origin blocks of the device at its shortest.</summary>
-    public int FewestBlocks => Math.Max(1, Blocks / 2);
+    public DiskContent Metadata { get; private set; }
 
-    /// <summary>Metadata blocks at first.</summary>
-    public int MetadataBlocks { get; init; } = 64;
+    public DiskContent Origin { get; private set; }
 
-    /// <summary>The metadata can be extended, like a file.</summary>
-    public bool MetadataCanGrow { get; init; }
+    public WorldShape Shape { get; }
 
-    /// <summary>Metadata blocks that the target keeps in memory.</summary>
-    public int CacheBlocks { get; init; } = 64;
+    public Coverage Coverage { get; }
 
-    /// <summary>Disk operations until the power goes, on average.</summary>
-    public int OperationsPerLife { get; init; } = 400;
+    public EraModel Eras { get; }
 
-    /// <summary>What a client asks for before it is content.</summary>
-    public int RequestsPerClient { get; init; } = 40;
+    public ContentModel Content { get; }
 
-    /// <summary>Length of so many blocks, in sectors.</summary>
-    public long Sectors(int blocks) => (long)blocks * SectorsPerBlock;
-}
+    public IReadOnlyList<Observer> Observers { get; }
 
-/// <summary>What outlives a crash: the two disks, and what is known of them.</summary>
-internal sealed class World(WorldShape shape, Coverage coverage)
-{
-    public DiskContent Metadata { get; private set; } = new(new byte[shape.MetadataBlocks * BlockManager.BlockSize]);
+    /// <summary>Sectors of the device when it was last in use.</summary>
+    public int Length { get; set; }
 
-    public DiskContent Origin { get; private set; } = new(new byte[shape.Sectors(shape.Blocks) * DiskContent.Sector]);
+    /// <summary>The newest era that can have begun: that of the superblock, and one that is on its way to it.</summary>
+    public uint NewestEra => Math.Max(MemoryMarshal.Read<Superblock>(Metadata.Visible).CurrentEra, Eras.ToldEra) + 1;
 
-    public WorldShape Shape { get; } = shape;
-
-    public EraModel Eras { get; } = new(shape.Blocks);
-
-    public ContentModel Content { get; } = new((int)shape.Sectors(shape.Blocks));
-
-    public Coverage Coverage { get; } = coverage;
+    /// <summary>A program begins to use the disks.</summary>
+    public void BeginLife() => _doubtful = [.. Origin.Forgotten];
 
     /// <summary>The power comes back, and the disks hold this.</summary>
     /// <exception cref="SimulationException">Something that was acknowledged is forgotten.</exception>
     public void Restart(byte[] metadata, byte[] origin)
     {
-        (Metadata, Origin) = (new DiskContent(metadata), new DiskContent(origin));
-        if (FindLie(new MemoryBlockDevice(metadata)) is { } lie) throw new SimulationException(lie);
+        if (FindLie(new MemoryBlockDevice(metadata), origin) is { } lie) throw new SimulationException(lie);
         if (FindFault(new MemoryBlockDevice(metadata)) is { } fault) throw new SimulationException(fault);
-        if (Content.FindLoss(origin) is { } loss) throw new SimulationException(loss);
+        foreach (int sector in Doubtful())
+        {
+            foreach (Observer observer in Observers) observer.Believe(sector, origin);
+        }
+
+        (Metadata, Origin) = (new DiskContent(metadata), new DiskContent(origin));
         Content.Restart(origin);
     }
 
-    /// <summary>Compares metadata with what it must say.</summary>
+    /// <summary>Compares disks with what they must hold.</summary>
     /// <returns>What is wrong; null when nothing is.</returns>
-    public string? FindLie(IBlockDevice metadata)
+    public string? FindLie(IBlockDevice metadata, ReadOnlySpan<byte> origin)
     {
+        HashSet<int> doubtful = Doubtful();
+        if (FindLoss(origin, doubtful) is { } loss) return loss;
         if (IsUnformatted(metadata)) return Eras.ToldEra == 0 ? null : "the metadata is gone: it is unformatted again";
         try
         {
             using EraHistory history = EraHistory.Open(metadata);
             uint[] eras = new uint[history.NrBlocks];
             history.ReadEras(0, eras);
-            return Eras.FindLie(eras);
+            return Eras.FindLie(eras) ?? FindStale(eras, origin, doubtful);
         }
         catch (MetadataException fault)
         {
@@ -90,6 +93,33 @@ internal sealed class World(WorldShape shape, Coverage coverage)
         if (IsUnformatted(metadata)) return null;
         CheckReport report = MetadataChecker.Check(metadata);
         return report.Faults.Count == 0 ? null : $"unclean metadata: {report.Faults[0]}";
+    }
+
+    private string? FindLoss(ReadOnlySpan<byte> origin, HashSet<int> doubtful)
+    {
+        for (int sector = 0; sector < Shape.Sectors; sector++)
+        {
+            string? loss = Content.FindLoss(sector, origin[(sector * DiskContent.Sector)..]);
+            if (loss is not null && !doubtful.Contains(sector)) return loss;
+        }
+
+        return null;
+    }
+
+    private string? FindStale(uint[] eras, ReadOnlySpan<byte> origin, HashSet<int> doubtful)
+    {
+        foreach (Observer observer in Observers)
+        {
+            if (observer.FindStale(eras, origin, doubtful) is { } stale) return stale;
+        }
+
+        return null;
+    }
+
+    private HashSet<int> Doubtful()
+    {
+        _doubtful.IntersectWith(Origin.Forgotten);
+        return _doubtful;
     }
 
     private static bool IsUnformatted(IBlockDevice metadata)

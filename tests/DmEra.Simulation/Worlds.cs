@@ -18,7 +18,7 @@ internal static class Worlds
         Random random = new(seed);
         WorldShape shape = new()
         {
-            Blocks = random.Next(3) == 0 ? random.Next(2, 6) : random.Next(16, 80),
+            Sectors = SomeLength(random),
             MetadataBlocks = random.Next(26, 90),
             MetadataCanGrow = random.Next(4) == 0,
         };
@@ -35,5 +35,13 @@ internal static class Worlds
         {
             throw new SimulationException($"{broken.Message}\nreplay: simulation run --seed {seed}", broken);
         }
+    }
+
+    // In half of them the last block is a part of one.
+    private static int SomeLength(Random random)
+    {
+        int blocks = random.Next(3) == 0 ? random.Next(2, 6) : random.Next(16, 80);
+        int missing = random.Next(2) == 0 ? 0 : random.Next(1, WorldShape.SectorsPerBlock);
+        return (blocks * WorldShape.SectorsPerBlock) - missing;
     }
 }

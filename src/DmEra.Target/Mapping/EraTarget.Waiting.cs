@@ -14,6 +14,7 @@ public sealed partial class EraTarget
     private volatile string? _whyWaiting;   // though the device should go on
 
     // All below belong to whoever has the turn.
+    private EraTable _next;                 // in force from the next opening on: until then nothing that it gains is marked
     private bool _isSuspended = true;
     private EraPause? _pause;
     private bool _isRetrying;
@@ -36,8 +37,8 @@ public sealed partial class EraTarget
         RequireNoPause();
         try
         {
-            TableDevices.RequireLength(_table, _origin);
-            Open(_table);
+            TableDevices.RequireLength(_next, _origin);
+            Open(_next);
         }
         catch (EraTargetException fault)
         {
@@ -84,8 +85,7 @@ public sealed partial class EraTarget
         RequireCountable(next);
         if (!_boundary.IsOpen)
         {
-            Volatile.Write(ref _table, next);
-            _device.SetLength(next.LengthBytes);
+            _next = next;
             return;
         }
 
@@ -124,7 +124,7 @@ public sealed partial class EraTarget
         if (_isSuspended || _isStopped) return;
         try
         {
-            Open(_table);
+            Open(_next);
         }
         catch (EraTargetException fault)
         {
@@ -143,6 +143,7 @@ public sealed partial class EraTarget
             ? (uint)(_lengthBefore / table.BlockSizeBytes)
             : blocks;
         Explained(() => _boundary.Open(blocks, firstNew, table.LengthBytes));
+        _next = table;
         Volatile.Write(ref _table, table);
         _lengthBefore = table.LengthBytes;
         _isSuspended = false;
@@ -183,7 +184,7 @@ public sealed partial class EraTarget
         if (_state != TargetState.Resuming || _isStopped) return !(_isRetrying = false);
         try
         {
-            Open(_table);
+            Open(_next);
             _log("goes on");
             return !(_isRetrying = false);
         }

@@ -53,7 +53,7 @@ public sealed partial class EraTarget : IDisposable
     private EraTarget(
         EraTable table, IBlockDevice metadataDevice, IBlockDevice origin, EraMetadata metadata, EraTargetOptions options)
     {
-        _table = table;
+        _table = _next = table;
         _metadataDevice = metadataDevice;
         _origin = origin;
         _metadata = metadata;

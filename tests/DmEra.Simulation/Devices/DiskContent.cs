@@ -7,6 +7,7 @@ public sealed class DiskContent
     public const int Sector = 512;
 
     private readonly List<(long Number, long Offset, byte[] Data)> _volatile = [];
+    private readonly HashSet<int> _forgotten = [];
     private byte[] _stable;
     private byte[] _visible;
 
@@ -26,6 +27,9 @@ public sealed class DiskContent
     /// <summary>Count of writes that a power cut might lose.</summary>
     public int VolatileWrites => _volatile.Count;
 
+    /// <summary>Sectors that reads return something of which no flush makes stable any more.</summary>
+    public IReadOnlySet<int> Forgotten => _forgotten;
+
     /// <summary>What no power cut takes away.</summary>
     public ReadOnlySpan<byte> Stable => _stable;
 
@@ -44,13 +48,23 @@ public sealed class DiskContent
     {
         // Another flush may have made some of them stable meanwhile.
         int count = _volatile.TakeWhile(write => write.Number <= lastWrite).Count();
-        foreach ((_, long offset, byte[] data) in _volatile.Take(count)) data.CopyTo(_stable, offset);
+        foreach ((_, long offset, byte[] data) in _volatile.Take(count))
+        {
+            data.CopyTo(_stable, offset);
+            _forgotten.ExceptWith(Sectors(offset, data.Length));
+        }
+
         _volatile.RemoveRange(0, count);
     }
 
     /// <summary>This write, and those before it, are taken for stable, and are not: reads return them until the power
     /// goes, and no flush makes them stable.</summary>
-    public void Forget(long lastWrite) => _volatile.RemoveAll(write => write.Number <= lastWrite);
+    public void Forget(long lastWrite)
+    {
+        foreach ((_, long offset, byte[] data) in _volatile.Where(write => write.Number <= lastWrite))
+            _forgotten.UnionWith(Sectors(offset, data.Length));
+        _volatile.RemoveAll(write => write.Number <= lastWrite);
+    }
 
     /// <summary>Makes it longer; the new part is zeroes, and stable.</summary>
     public void Extend(int length)
@@ -82,6 +96,9 @@ public sealed class DiskContent
     /// <summary>All that it could hold if the power went now.</summary>
     internal PowerCutOutcomes AllAfterPowerCut() =>
         new(_stable, [.. _volatile.Select(write => (write.Offset, write.Data))]);
+
+    private static IEnumerable<int> Sectors(long offset, int length) =>
+        Enumerable.Range((int)(offset / Sector), length / Sector);
 
     private static void Tear(byte[] content, long offset, byte[] data, Random choices)
     {

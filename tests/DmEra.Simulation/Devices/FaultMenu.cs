@@ -24,7 +24,7 @@ internal static class FaultMenu
     public static DiskFaults Choose(Random random)
     {
         FaultPlan none = new(random);
-        return random.Next(20) switch
+        return random.Next(22) switch
         {
             0 => new("metadata EIO", Failing(random, Errno.EIO, 1, random.Next(2) == 0), none),
             1 => new("metadata ENOSPC", Failing(random, Errno.ENOSPC, 1, random.Next(2) == 0), none),
@@ -33,10 +33,11 @@ internal static class FaultMenu
             4 => new("metadata read corrupted", new FaultPlan(random) { CorruptOneReadIn = 40 }, none),
             5 => new("metadata read misdirected", new FaultPlan(random) { MisdirectOneReadIn = 40 }, none),
             6 => new("metadata read short", new FaultPlan(random) { ShortenOneReadIn = 40 }, none),
-            7 => new("origin EIO", none, Failing(random, Errno.EIO, random.Next(1, 4))),
+            7 => new("origin EIO", none, Failing(random, Errno.EIO, random.Next(1, 4), random.Next(2) == 0)),
             8 => new("origin ENOSPC", none, Failing(random, Errno.ENOSPC, random.Next(1, 4))),
             9 => new("origin read short", none, new FaultPlan(random) { ShortenOneReadIn = 20 }),
             10 => new("both slow", new FaultPlan(random) { SlowOneIn = 8 }, new FaultPlan(random) { SlowOneIn = 8 }),
+            11 => new("origin flush fails and forgets", none, FailingFlush(random)),
             _ => new("none", none, none),
         };
     }

@@ -11,7 +11,12 @@ namespace DmEra.Simulation.Exhaustive;
 /// ends there: crash points are judged from the beginning of the last operation on, to the end of the run.</remarks>
 internal sealed class SmallWorld
 {
-    private static readonly WorldShape Shape = new() { Blocks = 3, MetadataBlocks = 40 };
+    private static readonly WorldShape Shape = new()
+    {
+        Sectors = (3 * WorldShape.SectorsPerBlock) - 3,
+        MetadataBlocks = 40,
+        Observers = 1,
+    };
 
     /// <summary>Sequences run.</summary>
     public long Sequences { get; private set; }
@@ -81,11 +86,10 @@ internal sealed class SmallWorld
     {
         if (left.Count > 0) return;
         CrashPoints++;
-        JudgeMetadata(world);
-        JudgeOrigin(world);
+        JudgeMetadata(world, JudgeOrigin(world));
     }
 
-    private void JudgeMetadata(World world)
+    private void JudgeMetadata(World world, byte[] origin)
     {
         using PowerCutOutcomes left = world.Metadata.AllAfterPowerCut();
         Subsets = checked(Subsets + (1L << left.WriteCount));
@@ -93,23 +97,29 @@ internal sealed class SmallWorld
         do
         {
             States++;
-            if ((world.FindLie(left) ?? World.FindFault(left)) is { } fault)
+            if ((world.FindLie(left, origin) ?? World.FindFault(left)) is { } fault)
                 throw new SimulationException($"power cut at crash point {CrashPoints}: {fault}");
         }
         while (left.TryNext());
     }
 
-    // What a sector may hold does not depend on the others: so each is judged by itself.
-    private void JudgeOrigin(World world)
+    // What a sector may hold does not depend on the others: so each is judged by itself. Returns, of all states in which the
+    // disk may be found, one that differs from the observer's copy wherever any does.
+    private byte[] JudgeOrigin(World world)
     {
         using PowerCutOutcomes left = world.Origin.AllAfterPowerCut();
+        byte[] worst = world.Origin.Stable.ToArray();
         for (int sector = 0; sector < left.Length / DiskContent.Sector; sector++)
         {
             foreach (ReadOnlyMemory<byte> version in left.Versions(sector))
             {
                 if (world.Content.FindLoss(sector, version.Span) is { } loss)
                     throw new SimulationException($"power cut at crash point {CrashPoints}: {loss}");
+                if (world.Observers[0].Differs(sector, version.Span))
+                    version.CopyTo(worst.AsMemory(sector * DiskContent.Sector));
             }
         }
+
+        return worst;
     }
 }

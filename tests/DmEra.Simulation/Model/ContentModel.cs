@@ -83,18 +83,6 @@ public sealed class ContentModel
         return data;
     }
 
-    /// <summary>Looks for a sector that holds what it cannot hold.</summary>
-    /// <returns>What is wrong; null when nothing is.</returns>
-    public string? FindLoss(ReadOnlySpan<byte> disk)
-    {
-        for (int sector = 0; sector < _possible.Length; sector++)
-        {
-            if (FindLoss(sector, disk[(sector * Sector)..]) is { } loss) return loss;
-        }
-
-        return null;
-    }
-
     /// <summary>Looks whether a sector may hold this.</summary>
     /// <returns>What is wrong; null when nothing is.</returns>
     public string? FindLoss(int sector, ReadOnlySpan<byte> content)

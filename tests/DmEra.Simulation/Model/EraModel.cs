@@ -8,19 +8,21 @@ namespace DmEra.Simulation.Model;
 /// block was handed to the origin. "Written since that era" must list the block from then on: the change may
 /// be on the disk, and a backup that began with that checkpoint may not have it.</para>
 /// <para><b>Allowed:</b> the newest era that could have been current while a request for the block was
-/// under way. A later one would be a mark for which nobody asked. Blocks that a device gains count as asked for:
-/// they may have been part of it before.</para>
+/// under way. A later one would be a mark for which nobody asked.</para>
+/// <para>Blocks that a device gains something of count as changed: they may have been part of it before.</para>
 /// </remarks>
-/// <param name="blocks">Origin blocks, of the device at its longest.</param>
-public sealed class EraModel(int blocks)
+/// <param name="sectors">Of the device at its longest.</param>
+public sealed class EraModel(int sectors)
 {
-    private readonly uint[] _needed = new uint[blocks];
-    private readonly uint[] _allowed = new uint[blocks];
-    private readonly int[] _underWay = new int[blocks];
-    private int _shortest = blocks;     // blocks that the metadata knows of at least
+    private readonly uint[] _needed = new uint[WorldShape.BlocksIn(sectors)];
+    private readonly uint[] _allowed = new uint[WorldShape.BlocksIn(sectors)];
+    private readonly int[] _underWay = new int[WorldShape.BlocksIn(sectors)];
+    private readonly List<Resize> _putOff = [];
+    private int _shortest = sectors;    // that the metadata knows of at least, in sectors
+    private int _ended;                 // of those that were put off
 
-    /// <summary>Origin blocks.</summary>
-    public int BlockCount => _needed.Length;
+    /// <summary>Changes of the length that were ever put off.</summary>
+    public int PutOffCount => _ended + _putOff.Count;
 
     /// <summary>The newest era that a client was told of.</summary>
     public uint ToldEra { get; private set; }
@@ -44,21 +46,36 @@ public sealed class EraModel(int blocks)
         }
     }
 
-    /// <summary>A device of this many blocks is to be opened, or to get this many.</summary>
-    /// <returns>The blocks that it may gain, to be given to <see cref="EndResize"/>.</returns>
-    public (int First, int End) BeginResize(int blockCount)
+    /// <summary>A device of this many sectors is to be opened, or to get this many.</summary>
+    /// <returns>To be given to <see cref="EndResize"/> or <see cref="PutOff"/>.</returns>
+    public Resize BeginResize(int length)
     {
-        (int First, int End) gained = (Math.Min(_shortest, blockCount), BlockCount);
-        _shortest = gained.First;
-        Begin(gained.First, gained.End);
-        return gained;
+        // A block that was partly there gains something, too.
+        _shortest = Math.Min(_shortest, length);
+        Resize resize = new(length, _shortest / WorldShape.SectorsPerBlock);
+        Begin(resize.FirstBlock, _underWay.Length);
+        return resize;
     }
 
-    /// <summary>It was tried, well or not.</summary>
-    public void EndResize((int First, int End) gained, int? blockCount, uint newestEra)
+    /// <summary>The length is in force.</summary>
+    public void EndResize(Resize resize, uint newestEra)
     {
-        End(gained.First, gained.End, newestEra);
-        if (blockCount is { } count) _shortest = count;
+        End(resize.FirstBlock, _underWay.Length, newestEra);
+        if (_putOff.Count == 0) _shortest = resize.Length;
+    }
+
+    /// <summary>It failed, or the device waits: what was gained may be marked when it is next opened.</summary>
+    public void PutOff(Resize resize) => _putOff.Add(resize);
+
+    /// <summary>The device has been opened, which began when so many were put off.</summary>
+    public void EndOpening(int putOff, uint newestEra)
+    {
+        // Others may have done so, and more been put off meanwhile: those stay.
+        int ended = Math.Min(putOff - _ended, _putOff.Count);
+        for (int i = 0; i < ended; i++) End(_putOff[i].FirstBlock, _underWay.Length, newestEra);
+        if (ended <= 0) return;
+        _putOff.RemoveRange(0, ended);
+        _ended += ended;
     }
 
     /// <summary>A change of these blocks is handed to the origin.</summary>
@@ -70,6 +87,8 @@ public sealed class EraModel(int blocks)
     /// <summary>The power went, with requests under way in eras up to <paramref name="newestEra"/>.</summary>
     public void LosePower(uint newestEra)
     {
+        _ended += _putOff.Count;
+        _putOff.Clear();
         for (int block = 0; block < _underWay.Length; block++)
         {
             if (_underWay[block] == 0) continue;
@@ -107,4 +126,9 @@ public sealed class EraModel(int blocks)
             ? null
             : $"LOST MARK: block {block} changed after a client was told of era {needed}, "
                 + $"but counts as last written in era {lastWritten}";
+
+    /// <summary>A change of the length that has begun.</summary>
+    /// <param name="Length">In sectors.</param>
+    /// <param name="FirstBlock">The first block that the device may gain something of.</param>
+    public readonly record struct Resize(int Length, int FirstBlock);
 }

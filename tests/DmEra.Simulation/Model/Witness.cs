@@ -14,11 +14,9 @@ internal sealed record Change(ContentModel.Stamp Content, int FirstBlock, int En
 /// <param name="newestEra">The newest era that can have begun by now.</param>
 internal sealed class Witness(EraModel eras, ContentModel content, Func<uint> newestEra)
 {
-    public const int BlockBytes = WorldShape.SectorsPerBlock * DiskContent.Sector;
-
     /// <summary>The origin blocks that a range of bytes touches.</summary>
     public static (int First, int End) Blocks(long offset, long length) =>
-        ((int)(offset / BlockBytes), (int)((offset + length - 1) / BlockBytes) + 1);
+        ((int)(offset / WorldShape.BlockBytes), (int)((offset + length - 1) / WorldShape.BlockBytes) + 1);
 
     /// <summary>A client asks for a change.</summary>
     public Change Begin(int firstSector, int sectors, bool isZero)
@@ -56,11 +54,12 @@ internal sealed class Witness(EraModel eras, ContentModel content, Func<uint> ne
         Acknowledge(change);
     }
 
-    /// <summary>Carries a flush out in the thread that asks for it.</summary>
-    public void Flush(Action request)
+    /// <summary>Carries out, in the thread that asks for it, what makes all that was acknowledged before it stable.</summary>
+    public T Flush<T>(Func<T> request)
     {
         long began = content.BeginFlush();
-        request();
+        T result = request();
         content.EndFlush(began);
+        return result;
     }
 }

@@ -93,15 +93,21 @@ public sealed class Scheduler
         _waiting.Clear();
     }
 
+    /// <summary>Ends the world: a promise is broken. Not by an exception, which the code that runs might take for a fault
+    /// that it can live with.</summary>
+    public void Fail(string what) => Fail(new SimulationException($"{SimulatedThread.Current.Name}: {what}"));
+
     internal void End(SimulatedThread thread, Exception? failure)
     {
-        if (failure is not null and not PowerCutException && _failure is null)
-        {
-            _failure = new SimulationException($"{thread.Name}: {failure.Message}", failure);
-            CutPower();
-        }
-
+        if (failure is not null and not PowerCutException)
+            Fail(new SimulationException($"{thread.Name}: {failure.Message}", failure));
         PassBaton();
+    }
+
+    private void Fail(SimulationException failure)
+    {
+        _failure ??= failure;
+        CutPower();
     }
 
     internal void ThrowIfPowerCut()

@@ -72,6 +72,10 @@ public class ResizeTests
         era.Target.Suspend();
         era.Target.Resize(2000L * BlockSectors);
         Assert.Equal(1000u, era.Audit().NrBlocks);
+
+        // Nothing that it gains is marked yet: who copies it now must not think that it is part of it.
+        Assert.Equal(1000L * BlockSectors, era.Target.Status.LengthSectors);
+        Assert.Equal(1000L * TestEra.BlockBytes, era.Target.Device.Length);
         era.Target.Resume();
         Assert.Equal(2000u, era.Audit().NrBlocks);
         Assert.Equal("0 16000 era meta origin 8", era.Target.Table.ToString());
