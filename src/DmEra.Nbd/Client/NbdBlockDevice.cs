@@ -11,7 +11,7 @@ namespace DmEra.Nbd.Client;
 /// When the server goes away, requests wait until it is back and are sent again, those included that it had acknowledged
 /// but not made stable. So what was written is there after a flush, whatever happened to the server in between.
 /// </remarks>
-public sealed class NbdBlockDevice : IBlockDevice, IReadAhead, IRefreshable
+public sealed class NbdBlockDevice : IBlockDevice, IReadAhead, IRefreshable, IUnflushedWrites
 {
     // What fits into the 32 bits of a length, whatever the server's blocks are.
     private const long LongestRange = (1L << 32) - (64 << 10);
@@ -32,6 +32,10 @@ public sealed class NbdBlockDevice : IBlockDevice, IReadAhead, IRefreshable
 
     /// <summary>Whether the server refuses writes.</summary>
     public bool IsReadOnly => _server.Export.Can(TransmissionFlags.ReadOnly);
+
+    /// <inheritdoc/>
+    /// <remarks>A server that cannot flush does not fail to.</remarks>
+    public bool AreKept => _server.CanFlush;
 
     /// <summary>The server fails requests whose offset or length is no multiple of this.</summary>
     public int MinimumBlock => _server.Export.MinimumBlock;
