@@ -99,8 +99,10 @@ internal static class CommonArguments
     /// <summary>Where text goes instead of the standard output.</summary>
     public static Option<string?> OutputFile()
     {
+        Option<string?> option = new("--output", "-o") { Description = "write to this file; - is the standard output", HelpName = "FILE" };
         // A single - is no option mistyped here.
-        return new("--output", "-o") { Description = "write to this file; - is the standard output", HelpName = "FILE" };
+        option.Validators.Add(static result => RejectStrayOptions([.. result.Tokens.Where(token => token.Value is not "-")], result.AddError));
+        return option;
     }
 
     /// <summary>No progress bar.</summary>

@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.CommandLine.Parsing;
 using System.Net.Sockets;
 using DmEra.Control;
+using DmEra.Devices;
 using DmEra.PersistentData.Blocks;
 using DmEra.Target.History;
 using DmEra.Target.Mapping;
@@ -20,7 +21,7 @@ internal static class ErrorLine
 
     /// <summary>The line for a fault that ended a command.</summary>
     public static string For(Exception fault) => OneLine(
-        IsExpected(fault) ? $"era: {fault.Message}"
+        IsExpected(fault) ? $"era: {SystemFault.Describe(fault)}"
         : fault is OperationCanceledException ? "era: interrupted"
         : $"era: internal error, please report it: {fault.GetType().Name}: {fault.Message}");
 

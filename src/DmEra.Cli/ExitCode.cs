@@ -11,4 +11,7 @@ internal static class ExitCode
 
     /// <summary>The command line makes no sense.</summary>
     public const int Usage = 2;
+
+    /// <summary>Ended by Ctrl-C, as a shell has it: 128, and the number of the signal.</summary>
+    public const int Interrupted = 130;
 }

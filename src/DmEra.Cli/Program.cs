@@ -14,7 +14,7 @@ internal static class Program
 
     private static int Main(string[] arguments)
     {
-        StreamWriter output = new(new StandardOutputStream(), new UTF8Encoding(false), OutputBuffer);
+        StreamWriter output = new(DescriptorStream.OpenStandardOutput(), new UTF8Encoding(false), OutputBuffer);
         Console.SetError(new StreamWriter(new StandardErrorStream(), new UTF8Encoding(false)) { AutoFlush = true });
         return Run(arguments, output, Console.Error);
     }
@@ -78,7 +78,12 @@ internal static class Program
         catch (Exception fault)
         {
             error.WriteLine(ErrorLine.For(fault));
-            return fault is CommandException expected ? expected.ExitCode : ExitCode.Failed;
+            return fault switch
+            {
+                CommandException expected => expected.ExitCode,
+                OperationCanceledException => StopToken.ExitCode,
+                _ => ExitCode.Failed,
+            };
         }
     }
 

@@ -12,6 +12,9 @@ internal sealed class StopToken : IDisposable
     public StopToken() =>
         _registrations = [Register(PosixSignal.SIGINT), Register(PosixSignal.SIGTERM), Register(PosixSignal.SIGHUP)];
 
+    /// <summary>What a command ends with that was stopped: a signal is sent to the process, not to one of its commands.</summary>
+    public static int ExitCode { get; private set; } = Cli.ExitCode.Failed;
+
     /// <summary>Cancelled by the first signal.</summary>
     public CancellationToken Token => _source.Token;
 
@@ -27,6 +30,7 @@ internal sealed class StopToken : IDisposable
     private void Stop(PosixSignalContext context)
     {
         context.Cancel = !_source.IsCancellationRequested;
+        if (context.Signal == PosixSignal.SIGINT) ExitCode = Cli.ExitCode.Interrupted;
         _source.Cancel();
     }
 }

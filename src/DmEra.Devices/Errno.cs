@@ -26,6 +26,7 @@ public static class Errno
     public const int EROFS = 30;
     public const int EMLINK = 31;
     public const int EPIPE = 32;
+    public const int ENAMETOOLONG = 36;
     public const int ENOSYS = 38;
     public const int ELOOP = 40;
     public const int ENODATA = 61;

@@ -16,12 +16,15 @@ public sealed class FileBlockDevice : IBlockDevice, IImmediateAccess, IReadAhead
 
     private readonly string _path;
     private readonly SafeFileHandle _file;
-    private readonly LinuxFile.FileStatus _status;
+    private readonly FileStatus _status;
+    private readonly SafeFileHandle? _behind;   // the file that a loop device is, locked as well
     private readonly bool _readsAnew;
     private long _length;
 
-    private FileBlockDevice(string path, SafeFileHandle file, LinuxFile.FileStatus status, bool writable, bool readsAnew = false)
+    private FileBlockDevice(
+        string path, SafeFileHandle file, FileStatus status, bool writable, SafeFileHandle? behind = null, bool readsAnew = false)
     {
+        _behind = behind;
         _path = path;
         _file = file;
         _status = status;
@@ -38,6 +41,9 @@ public sealed class FileBlockDevice : IBlockDevice, IImmediateAccess, IReadAhead
 
     /// <summary>True when opened by <see cref="OpenReadOnly"/>.</summary>
     public bool IsReadOnly { get; }
+
+    /// <summary>What the file is, and which.</summary>
+    public FileStatus Status => _status;
 
     /// <summary>The path it was opened by.</summary>
     public string Path => _path;
@@ -62,7 +68,7 @@ public sealed class FileBlockDevice : IBlockDevice, IImmediateAccess, IReadAhead
     {
         RequireDisk(path);
         SafeFileHandle file = LinuxFile.Open(path, LinuxFile.OpenReadOnly);
-        LinuxFile.FileStatus status = LinuxFile.Status(file);
+        FileStatus status = LinuxFile.Status(file);
         // A device-mapper target does not write through the page cache: what is there may be old. Nor may the kernel
         // read ahead on its own, only to have it dropped.
         if (status.IsBlockDevice) LinuxFile.AccessAtRandom(file);
@@ -112,7 +118,7 @@ public sealed class FileBlockDevice : IBlockDevice, IImmediateAccess, IReadAhead
     /// <exception cref="DeviceException">The device failed.</exception>
     public FileStamp Stamp()
     {
-        LinuxFile.FileStatus now = LinuxFile.Status(_file);
+        FileStatus now = LinuxFile.Status(_file);
         // The time of a block node is that of its name.
         return new FileStamp(now.Identity.Inode, LinuxFile.Length(_file), IsRegularFile ? now.ModifiedNanoseconds : 0);
     }
@@ -269,7 +275,9 @@ public sealed class FileBlockDevice : IBlockDevice, IImmediateAccess, IReadAhead
     {
         // The lock belongs to the open file, and a child process that was just forked has it open as well, until its exec.
         if (!_file.IsClosed) LinuxFile.ReleaseLock(_file);
+        if (_behind is { IsClosed: false }) LinuxFile.ReleaseLock(_behind);
         _file.Dispose();
+        _behind?.Dispose();
     }
 
     private static FileBlockDevice Open(string path, bool writable)
@@ -277,32 +285,51 @@ public sealed class FileBlockDevice : IBlockDevice, IImmediateAccess, IReadAhead
         RequireDisk(path);
         int flags = writable ? LinuxFile.OpenReadWrite : LinuxFile.OpenReadOnly;
         SafeFileHandle file = LinuxFile.Open(path, flags);
+        SafeFileHandle? behind = null;
         try
         {
-            LinuxFile.FileStatus status = LinuxFile.Status(file);
+            FileStatus status = LinuxFile.Status(file);
             if (status.IsBlockDevice)
             {
                 // O_EXCL keeps the kernel's own users out: mounts, device-mapper tables, swap.
                 file.Dispose();
                 file = LinuxFile.Open(path, flags | LinuxFile.OpenExclusive);
+                // It can be opened for writing all the same, and then refuses every write.
+                if (writable && LinuxFile.IsSetReadOnly(file)) throw new DeviceException(path, Errno.EROFS);
+                behind = LockBehind(path, status, writable);
+            }
+            else if (writable && LoopDevices.WriterOf(status) is string loop)
+            {
+                throw new DeviceException($"{path}: in use as {loop}", Errno.EBUSY);
             }
 
             if (!LinuxFile.TryLock(file, exclusive: writable))
                 throw new DeviceException($"{path}: in use by another program", Errno.EBUSY);
-            return new FileBlockDevice(path, file, status, writable);
+            return new FileBlockDevice(path, file, status, writable, behind);
         }
         catch
         {
             file.Dispose();
+            behind?.Dispose();
             throw;
         }
+    }
+
+    // Partitions share the file without sharing a block of it.
+    private static SafeFileHandle? LockBehind(string path, FileStatus device, bool writable)
+    {
+        if (LoopDevices.FileBehind(device, out bool isWhole) is not string name || FileStatus.TryOf(name) is null) return null;
+        SafeFileHandle behind = LinuxFile.Open(name, LinuxFile.OpenReadOnly);
+        if (LinuxFile.TryLock(behind, exclusive: writable && isWhole)) return behind;
+        behind.Dispose();
+        throw new DeviceException($"{path}: the file behind it, {name}, is in use by another program", Errno.EBUSY);
     }
 
     // Before it is opened: whoever opens a pipe waits for somebody at its other end.
     private static void RequireDisk(string path)
     {
         using SafeFileHandle place = LinuxFile.Open(path, LinuxFile.OpenPathOnly);
-        LinuxFile.FileStatus status = LinuxFile.Status(place);
+        FileStatus status = LinuxFile.Status(place);
         if (status.IsRegular || status.IsBlockDevice) return;
         throw new DeviceException($"{path}: neither a regular file nor a block device", Errno.EINVAL);
     }

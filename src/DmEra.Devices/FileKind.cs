@@ -1,15 +1,29 @@
-using Microsoft.Win32.SafeHandles;
-
 namespace DmEra.Devices;
 
-/// <summary>What a path leads to.</summary>
-public static class FileKind
+/// <summary>Kinds of files, as <c>stat(2)</c> has them.</summary>
+public enum FileKind
 {
-    /// <summary>True for a regular file; false for a pipe, a device or a folder. Opens nothing that could notice.</summary>
-    /// <exception cref="DeviceException">There is nothing, or it cannot be reached.</exception>
-    public static bool IsRegular(string path)
-    {
-        using SafeFileHandle file = LinuxFile.Open(path, LinuxFile.OpenPathOnly);
-        return LinuxFile.Status(file).IsRegular;
-    }
+    /// <summary>None of the others.</summary>
+    Unknown = 0,
+
+    /// <summary>A named pipe, or one between processes.</summary>
+    Pipe = 0x1000,
+
+    /// <summary>A terminal, <c>/dev/null</c> and the like.</summary>
+    CharacterDevice = 0x2000,
+
+    /// <summary>A folder.</summary>
+    Folder = 0x4000,
+
+    /// <summary>A disk, or part of one.</summary>
+    BlockDevice = 0x6000,
+
+    /// <summary>A regular file.</summary>
+    Regular = 0x8000,
+
+    /// <summary>A symbolic link, where links are not followed.</summary>
+    Link = 0xA000,
+
+    /// <summary>A socket.</summary>
+    Socket = 0xC000,
 }

@@ -10,6 +10,7 @@ namespace DmEra.Devices;
 internal static partial class LinuxFile
 {
     public const int OpenReadOnly = 0;
+    public const int OpenWriteOnly = 1;
     public const int OpenReadWrite = 2;
     public const int OpenPathOnly = 0x200000;   // no access to the content: a pipe is not waited for
     public const int OpenNew = 0x40 | 0x80;     // O_CREAT | O_EXCL
@@ -33,11 +34,11 @@ internal static partial class LinuxFile
     private const int AdviseWillNeed = 3;
     private const int AdviseDontNeed = 4;
     private const uint BlkDiscard = 0x1277;
+    private const uint BlkReadOnlyGet = 0x125E;
     private const uint FileClone = 0x40049409;  // FICLONE
     private const int TypeMask = 0xF000;
-    private const int TypeFolder = 0x4000;
-    private const int TypeBlock = 0x6000;
-    private const int TypeRegular = 0x8000;
+    private const int ModeMask = 0xFFF;
+    private const short PollOut = 4;
     private const int StatxBasic = 0x7ff;
     private const int AtEmptyPath = 0x1000;
 
@@ -89,10 +90,14 @@ internal static partial class LinuxFile
     public static FileStatus Status(SafeFileHandle file)
     {
         if (statx(file, "", AtEmptyPath, StatxBasic, out Statx status) < 0) throw Failure("statx");
+        FileKind kind = (FileKind)(status.Mode & TypeMask);
         return new FileStatus(
-            (status.Mode & TypeMask) == TypeRegular,
-            (status.Mode & TypeMask) == TypeBlock,
-            (status.Mode & TypeMask) == TypeBlock
+            kind,
+            (UnixFileMode)(status.Mode & ModeMask),
+            status.Owner,
+            status.Group,
+            (status.DevMajor, status.DevMinor),
+            kind == FileKind.BlockDevice
                 ? (status.RdevMajor, status.RdevMinor, 0)
                 : (status.DevMajor, status.DevMinor, status.Inode),
             status.LinkCount,
@@ -103,6 +108,17 @@ internal static partial class LinuxFile
     /// <returns>0, or -1 with the last error set.</returns>
     public static int Status(SafeFileHandle folder, string name, int flags, out Statx status) =>
         statx(folder, name, flags, StatxBasic, out status);
+
+    /// <summary>Gives the open file to a user and a group; false when this process may not.</summary>
+    public static bool TryChangeOwner(SafeFileHandle file, uint owner, uint group) => fchown(file, owner, group) == 0;
+
+    /// <summary>Waits until something can be written without waiting, or would fail.</summary>
+    /// <returns>false when the time has run out.</returns>
+    public static unsafe bool AwaitRoom(SafeFileHandle file, int timeoutMs)
+    {
+        PollDescriptor wanted = new() { Descriptor = (int)file.DangerousGetHandle(), Events = PollOut };
+        return poll(&wanted, 1, timeoutMs) > 0;
+    }
 
     public static void FlushData(SafeFileHandle file)
     {
@@ -126,6 +142,13 @@ internal static partial class LinuxFile
     {
         ulong* range = stackalloc ulong[] { offset, length };
         while (ioctl(device, BlkDiscard, range) < 0) ThrowUnlessInterrupted("ioctl");
+    }
+
+    /// <summary>Whether a block device is set read-only.</summary>
+    public static unsafe bool IsSetReadOnly(SafeFileHandle device)
+    {
+        int isReadOnly = 0;
+        return ioctl(device, BlkReadOnlyGet, &isReadOnly) == 0 && isReadOnly != 0;
     }
 
     /// <summary>Starts reading ahead. Whether it does is nothing to fail for.</summary>
@@ -261,18 +284,15 @@ internal static partial class LinuxFile
     private static unsafe partial nint preadv2(
         SafeFileHandle file, IoVector* vectors, int count, long offset, int flags);
 
+    [LibraryImport("libc")]
+    private static unsafe partial int poll(PollDescriptor* descriptors, nuint count, int timeoutMs);
+
+    [LibraryImport("libc")]
+    private static partial int fchown(SafeFileHandle file, uint owner, uint group);
+
     [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     private static partial int statx(SafeFileHandle file, string path, int flags, uint mask, out Statx status);
 #pragma warning restore IDE1006, SA1300
-
-    /// <summary>What kind of file it is, a value that is equal for two names of one file or device, how many names it has,
-    /// and when it was last written to.</summary>
-    public readonly record struct FileStatus(
-        bool IsRegular,
-        bool IsBlockDevice,
-        (uint Major, uint Minor, ulong Inode) Identity,
-        uint LinkCount,
-        long ModifiedNanoseconds);
 
     [StructLayout(LayoutKind.Sequential)]
     private unsafe struct IoVector
@@ -281,11 +301,22 @@ internal static partial class LinuxFile
         public nuint Length;
     }
 
+    /// <summary>struct pollfd of poll.h.</summary>
+    [StructLayout(LayoutKind.Sequential)]
+    private struct PollDescriptor
+    {
+        public int Descriptor;
+        public short Events;
+        public short Found;
+    }
+
     /// <summary>struct statx of linux/stat.h: 256 bytes; the fields behind the ones used are left unnamed.</summary>
     [StructLayout(LayoutKind.Explicit, Size = 256)]
     public struct Statx
     {
         [FieldOffset(16)] public uint LinkCount;
+        [FieldOffset(20)] public uint Owner;
+        [FieldOffset(24)] public uint Group;
         [FieldOffset(28)] public ushort Mode;
         [FieldOffset(32)] public ulong Inode;
         [FieldOffset(40)] public ulong Size;
@@ -296,9 +327,9 @@ internal static partial class LinuxFile
         [FieldOffset(136)] public uint DevMajor;
         [FieldOffset(140)] public uint DevMinor;
 
-        public readonly bool IsRegular => (Mode & TypeMask) == TypeRegular;
+        public readonly bool IsRegular => (FileKind)(Mode & TypeMask) == FileKind.Regular;
 
-        public readonly bool IsFolder => (Mode & TypeMask) == TypeFolder;
+        public readonly bool IsFolder => (FileKind)(Mode & TypeMask) == FileKind.Folder;
 
         public readonly DateTimeOffset Modified => DateTimeOffset.FromUnixTimeSeconds(ModifiedSeconds)
             .AddTicks(ModifiedNanoseconds / TimeSpan.NanosecondsPerTick);

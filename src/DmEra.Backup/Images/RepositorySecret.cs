@@ -41,6 +41,14 @@ public sealed class RepositorySecret
     public static RepositorySecret FromKeyFile(string path)
     {
         using FileStream file = File.OpenRead(path);
+        return FromKeyFile(path, file);
+    }
+
+    /// <summary>As <see cref="FromKeyFile(string)"/>, of a file that is open.</summary>
+    /// <param name="path">What it is called.</param>
+    /// <param name="file">The file.</param>
+    public static RepositorySecret FromKeyFile(string path, Stream file)
+    {
         // Perhaps a pipe, whose length nobody knows before its end.
         byte[] bytes = new byte[LargestKeyFile + 1];
         int length = file.ReadAtLeast(bytes, bytes.Length, throwOnEndOfStream: false);

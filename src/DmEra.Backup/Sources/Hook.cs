@@ -13,13 +13,16 @@ internal sealed class Hook(IReadOnlyDictionary<string, string> variables)
     /// <summary>Runs a line.</summary>
     /// <returns>The last line that it printed on stdout; null when there is none.</returns>
     /// <exception cref="RepositoryException">It failed.</exception>
-    public string? Run(string command)
+    /// <exception cref="OperationCanceledException">It was told to end, and has ended.</exception>
+    public string? Run(string command, CancellationToken stop = default)
     {
         ProcessStartInfo start = StartInfo("-c", command);
         start.RedirectStandardOutput = true;
         using Process process = Process.Start(start)!;
+        using CancellationTokenRegistration end = stop.Register(() => Terminate(process));
         string output = process.StandardOutput.ReadToEnd();
         process.WaitForExit();
+        stop.ThrowIfCancellationRequested();
         RequireSuccess(process, command);
         return output.TrimEnd('\n').Split('\n') is [.., { Length: > 0 } last] ? last : null;
     }
@@ -48,6 +51,13 @@ internal sealed class Hook(IReadOnlyDictionary<string, string> variables)
         ProcessStartInfo start = new("/bin/sh", arguments) { UseShellExecute = false };
         foreach ((string name, string value) in variables) start.Environment[name] = value;
         return start;
+    }
+
+    // In good order: it may be in the midst of something that is not to be left half done.
+    private void Terminate(Process process)
+    {
+        using Process kill = Process.Start(StartInfo("-c", $"kill -TERM {process.Id} $(cat /proc/{process.Id}/task/*/children 2>/dev/null)"))!;
+        kill.WaitForExit();
     }
 
     private static void RequireSuccess(Process process, string command)

@@ -8,6 +8,9 @@ namespace DmEra.Backup.Sources;
 /// <param name="Release">Removes the snapshot, whatever happens.</param>
 public sealed record LiveHooks(string? Freeze, string? Thaw, string? Snapshot, string? Release)
 {
+    /// <summary>Ends the one that is running, and with it the backup; what undoes something is run all the same.</summary>
+    public CancellationToken Stop { get; init; }
+
     /// <summary>No commands.</summary>
     public static LiveHooks None { get; } = new(null, null, null, null);
 }

@@ -76,7 +76,7 @@ public sealed class LiveSource : IBackupSource
             {
                 // A snapshot may be made below caches, where writes have not come yet that no later era records.
                 Origin.Flush();
-                path = _hook.Run(command);
+                path = _hook.Run(command, _hooks.Stop);
             });
             if (path is null) throw new RepositoryException($"'{command}' did not print the path of the snapshot that it made");
             using FileBlockDevice snapshot = FileBlockDevice.OpenShared(path);
@@ -150,7 +150,7 @@ public sealed class LiveSource : IBackupSource
         Action? thaw = _hooks.Thaw is null ? null : _hook.PrepareUndoing(_hooks.Thaw);
         try
         {
-            if (_hooks.Freeze is not null) _hook.Run(_hooks.Freeze);
+            if (_hooks.Freeze is not null) _hook.Run(_hooks.Freeze, _hooks.Stop);
             long start = _time.GetTimestamp();
             uint era = WhileSuspended(action);
             return new Moment(era, _time.GetElapsedTime(start), _hooks.Freeze is not null);

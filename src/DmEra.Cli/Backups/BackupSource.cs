@@ -17,7 +17,7 @@ internal static class BackupSource
     {
         if (metadata is null && DeviceLookup.TryConnect(device) is ControlClient client) return Served(device, client, hooks, stop);
         if (metadata is null && File.Exists(device) && KernelDevice.TryOpen(device) is KernelDevice mapped)
-            return new LiveSource(mapped, hooks, TimeProvider.System);
+            return new LiveSource(mapped, hooks with { Stop = stop }, TimeProvider.System);
         if (hooks != LiveHooks.None)
             throw new CommandException($"{device}: not in use by a name that is known here: there is nothing to run commands around");
         try
@@ -36,14 +36,14 @@ internal static class BackupSource
         try
         {
             served = ServedOrigin.Open(client, stop);
-            using FileBlockDevice? sameName = File.Exists(device) && FileKind.IsRegular(device) ? FileBlockDevice.OpenShared(device) : null;
+            using FileBlockDevice? sameName = FileStatus.TryOf(device) is { IsRegular: true } ? FileBlockDevice.OpenShared(device) : null;
             if (sameName is not null && !(served.Origin is FileBlockDevice origin && sameName.IsSameAs(origin)))
             {
                 throw new CommandException($"{device}: a file here, and the name of a device that serves {served.OriginPath}; "
                     + $"say ./{device}, or the path of the control socket");
             }
 
-            return new LiveSource(served, hooks, TimeProvider.System);
+            return new LiveSource(served, hooks with { Stop = stop }, TimeProvider.System);
         }
         catch
         {

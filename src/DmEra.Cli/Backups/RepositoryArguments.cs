@@ -1,6 +1,7 @@
 using System.CommandLine;
 using DmEra.Backup.Images;
 using DmEra.Backup.Stores;
+using DmEra.Cli.Offline;
 using DmEra.Devices;
 
 namespace DmEra.Cli.Backups;
@@ -36,7 +37,7 @@ internal sealed class RepositoryArguments
     public Repository Open(ParseResult parse, string address, CancellationToken stop)
     {
         IObjectStore store = OpenStore(address, stop);
-        return Guard(parse, store, () => Repository.Open(store, Secret(parse)));
+        return Guard(parse, store, () => Repository.Open(store, Secret(parse, stop)));
     }
 
     /// <summary>Opens a repository, or makes it if there is none: encrypted if a secret is given.</summary>
@@ -44,8 +45,14 @@ internal sealed class RepositoryArguments
     {
         IObjectStore store = OpenStore(address, stop);
         return Guard(parse, store, () => Repository.Exists(store)
-            ? Repository.Open(store, Secret(parse))
-            : Repository.Create(store, Secret(parse), TimeProvider.System));
+            ? Repository.Open(store, Secret(parse, stop))
+            : Repository.Create(store, Secret(parse, stop), TimeProvider.System));
+    }
+
+    private static RepositorySecret FirstLine(Stream file)
+    {
+        using StreamReader lines = new(file);
+        return RepositorySecret.FromPassphrase(lines.ReadLine() ?? "");
     }
 
     private static IObjectStore OpenStore(string address, CancellationToken stop)
@@ -71,15 +78,15 @@ internal sealed class RepositoryArguments
     }
 
     // Whoever has given a secret, in whatever way, relies on it: a repository that is not encrypted is none of his.
-    private RepositorySecret? Secret(ParseResult parse)
+    private RepositorySecret? Secret(ParseResult parse, CancellationToken stop)
     {
         string? keyFile = parse.GetValue(_keyFile);
         string? passphraseFile = parse.GetValue(_passphraseFile);
         if (keyFile is not null && passphraseFile is not null)
             throw new CommandException("give --key-file or --passphrase-file, not both", ExitCode.Usage);
-        if (keyFile is not null) return RepositorySecret.FromKeyFile(keyFile);
+        if (keyFile is not null) return InputFile.Read(_keyFile.Name, keyFile, file => RepositorySecret.FromKeyFile(keyFile, file), stop);
         if (passphraseFile is not null)
-            return RepositorySecret.FromPassphrase(File.ReadLines(passphraseFile).FirstOrDefault() ?? "");
+            return InputFile.Read(_passphraseFile.Name, passphraseFile, FirstLine, stop);
         return Environment.GetEnvironmentVariable(PassphraseVariable) is { Length: > 0 } passphrase
             ? RepositorySecret.FromPassphrase(passphrase)
             : null;

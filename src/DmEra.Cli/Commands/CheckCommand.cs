@@ -45,6 +45,7 @@ internal static class CheckCommand
             * 0: No damage, and no leak unless leaks are to be ignored.
             * 1: Damage or leaks, or the check could not be made.
             * 2: The command line makes no sense.
+            * 130: Ended by Ctrl-C.
             """;
         command.SetAction(parse =>
         {

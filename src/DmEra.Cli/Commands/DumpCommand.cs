@@ -37,7 +37,7 @@ internal static class DumpCommand
             output,
         };
         command.Manual = """
-            The XML is that of era_dump 0.9.0 to the byte, but that an open era, which a crash leaves, is not passed over. To the standard output it goes as it is read; a file appears whole or not at all.
+            The XML is that of era_dump 0.9.0 to the byte, but that an open era, which a crash leaves, is not passed over. To the standard output, a pipe or a device it goes as it is read; a file appears whole and durable or not at all, and keeps its mode. It is never the input, nor a file in use.
 
             With --repair, what is whole is dumped as it is. Of damaged metadata comes an era array, without writesets, in which blocks whose history is lost count as written in the current era; what was lost is told on the standard error.
             """;
@@ -59,7 +59,7 @@ internal static class DumpCommand
         IBlockDevice metadata = run.Watch(file, MetadataUsage.BytesInUse(file));
         return run.Do(() => MetadataFile.Use(path, () =>
         {
-            using OutputFile output = OutputFile.Open(parse, outputPath);
+            using OutputFile output = OutputFile.Open(parse, outputPath, run.Stop, file);
             if (isRepair) Repair(parse, path, metadata, output.Stream, style, isLogical);
             else if (isLogical) MetadataDumper.DumpLogical(metadata, output.Stream);
             else MetadataDumper.Dump(metadata, output.Stream, style);

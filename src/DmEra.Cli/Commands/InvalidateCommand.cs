@@ -74,7 +74,7 @@ internal sealed class InvalidateCommand
             using EraHistory? history = fromSnapshot ? EraHistory.OpenSnapshot(metadata) : EraHistory.Open(metadata);
             if (history is null) throw new CommandException($"{path}: no metadata snapshot taken");
             uint since = EraNames.Find(parse.GetRequiredValue(_since), path, history);
-            if (cache is not null) return RunCache(parse, cache, history, since, format);
+            if (cache is not null) return RunCache(parse, cache, file, history, since, format, run.Stop);
             if (since > history.CurrentEra)
             {
                 // The empty list is era_invalidate's answer, and scripts rely on it.
@@ -82,18 +82,19 @@ internal sealed class InvalidateCommand
                     $"era: {path}: era {since} has not begun, the current era is {history.CurrentEra}: the list is empty, which says nothing");
             }
 
-            using OutputFile output = OutputFile.Open(parse, parse.GetValue(_output));
+            using OutputFile output = OutputFile.Open(parse, parse.GetValue(_output), run.Stop, file);
             ChangeList.Write(output.Stream, history, since, Enum.Parse<ChangeListFormat>(format, ignoreCase: true));
             output.Complete();
             return ExitCode.Done;
         }));
     }
 
-    private int RunCache(ParseResult parse, string path, EraHistory history, uint since, string format)
+    private int RunCache(
+        ParseResult parse, string path, FileBlockDevice metadata, EraHistory history, uint since, string format, CancellationToken stop)
     {
         using FileBlockDevice device = CacheFile.Open(path);
         StaleCacheBlocks found = MetadataFile.Use(path, () => StaleCacheBlocks.Find(CacheMetadata.Open(device), history, since));
-        using OutputFile output = OutputFile.Open(parse, parse.GetValue(_output));
+        using OutputFile output = OutputFile.Open(parse, parse.GetValue(_output), stop, metadata, device);
         CacheReport.Write(output.Stream, found, since, format);
         output.Complete();
         CacheReport.Warn(parse.InvocationConfiguration.Error, path, found);

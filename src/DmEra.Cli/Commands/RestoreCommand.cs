@@ -36,7 +36,7 @@ internal static class RestoreCommand
     {
         // First of all: a signal must find somebody who removes the new file.
         using ToolRun run = new(parse, showProgress: !isQuiet);
-        using FileStream input = new(inputPath, FileMode.Open, FileAccess.Read, FileShare.Read, bufferSize: 0);
+        using FileStream input = InputFile.Open("--input", inputPath, run.Stop);
         using NewMetadata output = NewMetadata.Open(outputPath);
         return run.Do(() => MetadataFile.Use(outputPath, () =>
         {

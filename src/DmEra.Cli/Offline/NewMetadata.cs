@@ -25,7 +25,8 @@ internal sealed class NewMetadata : IDisposable
         NewFiles created = new();
         try
         {
-            if (!Path.Exists(path)) created.CreateSparse(path, lengthBytes: 0);
+            string place = FileLinks.Follow(path);
+            if (FileStatus.TryOf(place) is null) created.CreateSparse(place, lengthBytes: 0);
             return new NewMetadata(created, FileBlockDevice.Open(path));
         }
         catch (DeviceException fault) when (fault.Errno == Errno.EBUSY)

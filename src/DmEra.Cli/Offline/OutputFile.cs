@@ -1,23 +1,25 @@
 using System.CommandLine;
 using DmEra.Devices;
+using Microsoft.Win32.SafeHandles;
 
 namespace DmEra.Cli.Offline;
 
-/// <summary>Where a tool's output goes: to a file of that name, which appears whole or not at all; or, without a name or
-/// with <c>-</c>, to the standard output.</summary>
+/// <summary>
+/// Where a tool's output goes: to a file of that name, which appears whole and durable or not at all; to a pipe or a device as it
+/// is; or, without a name or with <c>-</c>, to the standard output. Never onto what the command reads or somebody else uses.
+/// </summary>
 internal sealed class OutputFile : IDisposable
 {
-    private readonly string? _path;             // where it is to appear; null when it is there already
-    private readonly string? _temporaryPath;
+    private readonly FileReplacement? _replacement;
+    private readonly DescriptorStream? _named;          // null, as the other one, for the standard output
 
     private OutputFile(Stream stream) => Stream = stream;
 
-    private OutputFile(string path)
-    {
-        _path = path;
-        _temporaryPath = $"{path}.{Environment.ProcessId}.new";
-        Stream = new FileStream(_temporaryPath, FileMode.Create, FileAccess.Write, FileShare.Read, bufferSize: 0);
-    }
+    private OutputFile(FileReplacement replacement)
+        : this(replacement.Stream) => _replacement = replacement;
+
+    private OutputFile(DescriptorStream named)
+        : this((Stream)named) => _named = named;
 
     /// <summary>Takes the output.</summary>
     public Stream Stream { get; }
@@ -26,31 +28,68 @@ internal sealed class OutputFile : IDisposable
     public static bool IsTerminal(string? path) => path is null or "-" && !Console.IsOutputRedirected;
 
     /// <summary>Opens it.</summary>
+    /// <param name="parse">Has the standard output.</param>
+    /// <param name="path">As the user typed it; null for the standard output.</param>
+    /// <param name="stop">Ends waiting for whoever is to read it.</param>
+    /// <param name="inputs">What the command reads.</param>
+    /// <exception cref="CommandException">It is an input, or in use.</exception>
     /// <exception cref="IOException">It cannot be made.</exception>
-    public static OutputFile Open(ParseResult parse, string? path)
+    public static OutputFile Open(ParseResult parse, string? path, CancellationToken stop, params ReadOnlySpan<FileBlockDevice> inputs)
     {
-        if (path is null or "-") return new OutputFile(parse.OutputStream());
-        if (!Path.Exists(path)) return new OutputFile(path);
-        // In full: of a bare name, what the link says would be looked for in the root folder.
-        string target = File.ResolveLinkTarget(Path.GetFullPath(path), returnFinalTarget: true)?.FullName ?? path;
-        if (FileKind.IsRegular(target)) return new OutputFile(target);
-        // A pipe or a device is written to as it is, and not locked against others: /dev/null is everybody's.
-        return new OutputFile(new FileStream(target, FileMode.Open, FileAccess.Write, FileShare.ReadWrite, bufferSize: 0));
+        if (path is null or "-")
+        {
+            Stream standard = parse.OutputStream();
+            if (standard is DescriptorStream descriptor) Guard("standard output", descriptor.Status, inputs);
+            return new OutputFile(standard);
+        }
+
+        try
+        {
+            string place = FileLinks.Follow(path);
+            if (FileLinks.DescriptorOf(place) is int number) return Guarded(path, new SafeFileHandle(number, ownsHandle: false), inputs, stop);
+            if (FileStatus.TryOf(place) is not FileStatus there) return new OutputFile(new FileReplacement(place));
+            Guard(path, there, inputs);
+            return there.IsRegular ? new OutputFile(new FileReplacement(place)) : Guarded(path, OpenAsItIs(place, stop), inputs, stop);
+        }
+        catch (DeviceException fault) when (fault.Errno == Errno.EBUSY)
+        {
+            throw InUse(path);
+        }
     }
 
     /// <summary>The output is whole: makes it appear.</summary>
     public void Complete()
     {
-        if (_path is null) return;
-        Stream.Dispose();
-        File.Move(_temporaryPath!, _path, overwrite: true);
+        _replacement?.Complete();
+        _named?.FlushToDisk();
     }
 
     /// <inheritdoc/>
     public void Dispose()
     {
-        if (_temporaryPath is null) return;
-        Stream.Dispose();
-        File.Delete(_temporaryPath);
+        _replacement?.Dispose();
+        _named?.Dispose();
     }
+
+    // Whoever opens a pipe to write to it waits for a reader, and cannot be called off: he is left behind.
+    private static SafeFileHandle OpenAsItIs(string place, CancellationToken stop) =>
+        Task.Run(() => DescriptorStream.OpenHandle(place), CancellationToken.None).WaitAsync(stop).GetAwaiter().GetResult();
+
+    private static OutputFile Guarded(string path, SafeFileHandle handle, ReadOnlySpan<FileBlockDevice> inputs, CancellationToken stop)
+    {
+        DescriptorStream stream = new(handle, path) { Stop = stop };
+        Guard(path, stream.Status, inputs);
+        return new OutputFile(stream);
+    }
+
+    private static void Guard(string path, FileStatus output, ReadOnlySpan<FileBlockDevice> inputs)
+    {
+        foreach (FileBlockDevice input in inputs)
+        {
+            if (input.Status.Identity == output.Identity) throw InUse(path);
+        }
+    }
+
+    private static CommandException InUse(string path) =>
+        new($"{path}: in use; the output must be neither a running device's nor the input");
 }

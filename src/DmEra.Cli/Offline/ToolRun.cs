@@ -19,9 +19,13 @@ internal sealed class ToolRun : IDisposable
     /// <param name="showProgress">False when no bar is wanted, even on a terminal.</param>
     public ToolRun(ParseResult parse, bool showProgress)
     {
+        parse.StopOutputWith(_stop.Token);
         if (showProgress && !Console.IsErrorRedirected)
             _bar = new ProgressBar(parse.InvocationConfiguration.Error, () => (double)BytesRead / _bytesExpected);
     }
+
+    /// <summary>Cancelled by Ctrl-C and SIGTERM.</summary>
+    public CancellationToken Stop => _stop.Token;
 
     private long BytesRead => Volatile.Read(ref _bytesRead);
 

@@ -1,3 +1,5 @@
+using DmEra.Devices;
+
 namespace DmEra.Cli.Serving;
 
 /// <summary>The files made for a device that did not exist yet. They are removed again unless it comes to be
@@ -6,8 +8,10 @@ internal sealed class NewFiles : IDisposable
 {
     private readonly List<string> _paths = [];
 
-    /// <summary>False where a file would be taken for a device, and be gone with the next start of the machine.</summary>
-    public static bool CanBeMade(string path) => !Path.GetFullPath(path).StartsWith("/dev/", StringComparison.Ordinal);
+    /// <summary>False among the nodes of devices, where a file would be taken for one and be gone with the next start of the machine.
+    /// File systems that are mounted below, such as /dev/shm, are as any other.</summary>
+    public static bool CanBeMade(string path) =>
+        FileStatus.TryOf(Path.GetDirectoryName(Path.GetFullPath(path))!)?.FileSystem != FileStatus.Of("/dev").FileSystem;
 
     /// <summary>Makes a file that reads as zeroes and takes no space yet.</summary>
     public void CreateSparse(string path, long lengthBytes) => Create(path, lengthBytes, reservedBytes: 0);
@@ -38,10 +42,12 @@ internal sealed class NewFiles : IDisposable
             });
             _paths.Add(path);
             file.SetLength(lengthBytes);
+            // The name is as durable as what will be in it: no mark is lost with it.
+            DurableFile.FlushFolder(Path.GetDirectoryName(Path.GetFullPath(path))!);
         }
         catch (Exception fault) when (fault is IOException or UnauthorizedAccessException)
         {
-            throw new CommandException($"{path}: cannot create it with {ByteSize.Format(lengthBytes)}: {fault.Message}");
+            throw new CommandException($"{path}: cannot create it with {ByteSize.Format(lengthBytes)}: {SystemFault.Reason(fault)}");
         }
     }
 }

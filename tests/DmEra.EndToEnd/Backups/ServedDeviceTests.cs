@@ -112,6 +112,27 @@ public sealed class ServedDeviceTests : IDisposable
     }
 
     [Fact]
+    public void A_command_that_does_not_end_is_ended_with_the_backup()
+    {
+        using EraServer server = EraServer.Start(_folder, _folder["disk"], "--size", "8M");
+        Oracle.Run("mkfifo", _folder["never"]).AssertSuccess();
+        using RunningProgram backup = new(
+            EraServer.Program,
+            [
+                "backup", "disk", "--to", Repository, "--freeze-cmd", $"echo > {_folder["begun"]}; cat {_folder["never"]}",
+                "--thaw-cmd", $"echo thawed > {_folder["thawed"]}",
+            ],
+            ("ERA_RUNTIME_DIR", _folder["run"]));
+        Eventually.Equal("True", () => $"{File.Exists(_folder["begun"])}", "the freeze command");
+
+        Oracle.Run("kill", "-TERM", $"{backup.Id}").AssertSuccess();
+
+        Assert.Equal(1, backup.AwaitExit(TimeSpan.FromSeconds(30)));
+        Assert.Equal("era: interrupted\n", backup.Errors);
+        Assert.Equal("thawed\n", Read("thawed"));
+    }
+
+    [Fact]
     public void A_device_that_cannot_be_meant_is_refused()
     {
         using EraServer server = EraServer.Start(_folder, _folder["disk"], "--size", "8M");

@@ -73,6 +73,6 @@ public sealed class ProgramTests
         StreamWriter output = new(full);
 
         Assert.Equal(ExitCode.Failed, DmEra.Cli.Program.Run(["--version"], output, error));
-        Assert.Matches("^era: No space left on device.*\n$", error.ToString());
+        Assert.Matches("^era: /dev/full: No space left on device.*\n$", error.ToString());
     }
 }

@@ -13,6 +13,7 @@ internal sealed class ManPage
         * 0: Done.
         * 1: Failed; a line on the standard error says what is wrong with which file, and what to do.
         * 2: The command line makes no sense.
+        * 130: Ended by Ctrl-C.
         """;
 
     private readonly StringBuilder _roff = new();

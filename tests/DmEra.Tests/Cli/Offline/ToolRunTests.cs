@@ -29,7 +29,7 @@ public sealed class ToolRunTests : IDisposable
             "cd \"$1\"; shift; strace -f -qq -o /dev/null -P \"$PWD/meta\" -e trace=pread64 -e inject=pread64:when=3:signal=$1:delay_exit=200000 \"${@:2}\"",
             [signal, Era, .. command]);
 
-        Assert.Equal((1, "", "era: interrupted\n"), (result.ExitCode, result.Output, result.Error));
+        Assert.Equal((signal is "INT" ? 130 : 1, "", "era: interrupted\n"), (result.ExitCode, result.Output, result.Error));
         Assert.Equal(["meta"], Directory.GetFiles(_folder.Path).Select(Path.GetFileName));
         Assert.Equal(image, File.ReadAllBytes(_folder["meta"]));
     }
@@ -55,6 +55,94 @@ public sealed class ToolRunTests : IDisposable
         ProgramResult result = Run(script, Era, signal);
 
         Assert.Equal("1\nera: interrupted\nerror\nxml\n", result.Output);
+    }
+
+    [Theory]
+    [InlineData("restore -i pipe -o new", "TERM", 1)]
+    [InlineData("restore -i pipe -o new", "HUP", 1)]
+    [InlineData("dump -o pipe meta", "TERM", 2)]
+    [InlineData("invalidate --written-since 1 -o pipe meta", "TERM", 2)]
+    [InlineData("backups repo --key-file pipe", "TERM", 1)]
+    [InlineData("verify repo --passphrase-file pipe", "TERM", 1)]
+    public void A_pipe_with_nobody_at_its_other_end_is_waited_for_until_the_first_signal(string command, string signal, int open)
+    {
+        File.WriteAllBytes(_folder["meta"], GoldenImage.Load("undigested").Metadata);
+        DmEra.Backup.Images.Repository.Create(new DmEra.Backup.Stores.FolderStore(_folder["repo"]), null, TimeProvider.System).Dispose();
+
+        // The signal comes when a thread opens the pipe to read or write: where it would wait for ever.
+        ProgramResult result = Run(
+            "cd \"$1\" && mkfifo pipe && strace -f -qq -o /dev/null -P pipe -P \"$PWD/pipe\" -e trace=openat -e inject=openat:when=$5:signal=$4 \"$2\" $3",
+            Era, command, signal, $"{open}");
+
+        Assert.Equal((1, "", "era: interrupted\n"), (result.ExitCode, result.Output, result.Error));
+        Assert.Equal(["meta", "pipe", "repo"], Directory.GetFileSystemEntries(_folder.Path).Select(Path.GetFileName).Order());
+    }
+
+    [Theory, InlineData("dump meta"), InlineData("dump -o /dev/stdout meta"), InlineData("dump -o pipe meta"), InlineData("dump -o /dev/fd/1 meta")]
+    public void A_reader_that_does_not_read_is_waited_for_until_the_first_signal(string command)
+    {
+        File.WriteAllBytes(_folder["meta"], GoldenImage.Load("undigested").Metadata);
+        // A full pipe: it holds 64 KiB, and the list is longer.
+        string script = """
+            cd "$1" && mkfifo pipe && exec 3<>pipe || exit
+            "$2" $3 >pipe 2>error & era=$!
+            head -c 1 <&3 >first
+            kill -TERM $era
+            wait $era
+            echo $?; cat error
+            """;
+
+        Assert.Equal("1\nera: interrupted\n", Run(script, Era, command).Output);
+    }
+
+    [Theory]
+    [InlineData("$2 dump -o /dev/stdout meta | cat")]
+    [InlineData("$2 dump -o /dev/fd/3 meta 3>&1 | cat")]
+    [InlineData("$2 dump -o out meta", "ln -s /dev/stdout out")]
+    [InlineData("$2 dump -o >(cat) meta | cat")]
+    [InlineData("mkfifo p; cat p & $2 dump -o p meta; wait $!")]
+    [InlineData("{ echo -n; $2 dump -o /dev/stdout meta; } >file; cat file")]
+    public void A_pipe_is_written_to_whatever_it_is_called(string command, string before = "")
+    {
+        File.WriteAllBytes(_folder["meta"], GoldenImage.Load("undigested").Metadata);
+        string whole = Run("\"$2\" dump \"$1/meta\"", Era).AssertSuccess().Output;
+
+        ProgramResult result = Run($"cd \"$1\" && {(before.Length == 0 ? "true" : before)} && {command}", Era);
+
+        Assert.Equal((whole, ""), (result.Output, result.Error));
+    }
+
+    [Theory, InlineData("dump meta"), InlineData("dump -o /dev/stdout meta"), InlineData("dump -o >(true) meta")]
+    public void A_reader_that_has_seen_enough_is_no_fault_worth_a_word(string command)
+    {
+        File.WriteAllBytes(_folder["meta"], GoldenImage.Load("undigested").Metadata);
+
+        ProgramResult result = Run($"cd \"$1\" && \"$2\" {command} | true; echo ${{PIPESTATUS[0]}}", Era);
+
+        Assert.Equal(("1\n", ""), (result.Output, result.Error));
+    }
+
+    [Fact]
+    public void An_output_is_durable_before_it_has_its_name()
+    {
+        File.WriteAllBytes(_folder["meta"], GoldenImage.Load("undigested").Metadata);
+
+        ProgramResult result = Run(
+            "cd \"$1\" && strace -f -y -qq -o calls -e trace=fsync,fdatasync,rename,renameat,renameat2 \"$2\" dump -o out meta && cat calls", Era);
+
+        string[] calls = [.. result.AssertSuccess().Output.Split('\n').Where(line => line.Contains(_folder.Path, StringComparison.Ordinal) || line.Contains("out", StringComparison.Ordinal))];
+        Assert.Collection(
+            calls,
+            first => Assert.Matches(@"f(data)?sync\(\d+<.*/out\.\w+\.new>\) += 0", first),
+            second => Assert.Matches("rename.*\\.new.*/?out", second),
+            third => Assert.Matches(@"f(data)?sync\(\d+<" + System.Text.RegularExpressions.Regex.Escape(_folder.Path) + @">\) += 0", third));
+    }
+
+    [Theory, InlineData("dump -o '' meta"), InlineData("invalidate --written-since 1 --output= meta"), InlineData("restore -i '' -o new"), InlineData("repair -i meta -o ''")]
+    public void An_empty_name_is_no_file(string command)
+    {
+        Assert.Equal("2\n", Run($"cd \"$1\" && \"$2\" {command} 2>error; echo $?", Era).Output);
+        Assert.Equal(["error"], Directory.GetFiles(_folder.Path).Select(Path.GetFileName));
     }
 
     [Theory]

@@ -86,6 +86,32 @@ public sealed class ServeRequestTests : IDisposable
     }
 
     [Fact]
+    public void A_file_system_that_is_mounted_below_the_nodes_is_as_any_other()
+    {
+        string folder = Directory.CreateDirectory($"/dev/shm/era-test-{Guid.NewGuid():N}").FullName;
+        try
+        {
+            using NewFiles files = new();
+            (Request(size: GiB) with { Origin = $"{folder}/disk", Metadata = $"{folder}/disk.era" }).Prepare(files);
+
+            Assert.Equal(GiB, new FileInfo($"{folder}/disk").Length);
+        }
+        finally
+        {
+            Directory.Delete(folder, recursive: true);
+        }
+    }
+
+    [Fact]
+    public void A_link_does_not_lead_among_the_nodes()
+    {
+        File.CreateSymbolicLink(_folder["nodes"], "/dev");
+        ServeRequest request = Request(size: GiB) with { Origin = _folder["nodes/no-such-disk"], Metadata = _folder["m"] };
+
+        Assert.EndsWith("no such device; check the path", Refusal(request), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void The_block_size_is_that_of_the_metadata_unless_another_is_asked_for()
     {
         _folder.Sparse("disk", GiB);
