@@ -21,8 +21,7 @@ internal static class DeviceLookup
     /// <summary>As <see cref="Connect"/>; null when there is no such device.</summary>
     public static ControlClient? TryConnect(string device)
     {
-        string named = RuntimeFolder.FromEnvironment().ControlSocket(device);
-        if (RuntimeFolder.IsName(device) && Path.Exists(named)) return new ControlClient(named);
+        if (RuntimeFolder.FromEnvironment().FindControlSocket(device) is string named) return new ControlClient(named);
         return ListeningSocket.IsSocket(device) ? new ControlClient(device) : null;
     }
 

@@ -143,6 +143,7 @@ public sealed class ControlClient : IDisposable
         }
         catch (HttpRequestException fault)
         {
+            if (fault.InnerException is ControlException refusal) throw refusal;
             throw Unreachable(fault);
         }
 
@@ -185,6 +186,7 @@ public sealed class ControlClient : IDisposable
         try
         {
             await socket.ConnectAsync(new UnixDomainSocketEndPoint(path), cancellation);
+            SocketOwner.RequireTrusted(socket, path);
             return socket;
         }
         catch

@@ -1,4 +1,5 @@
 using System.Text;
+using DmEra.Devices;
 
 namespace DmEra.Control;
 
@@ -15,8 +16,6 @@ public sealed class RuntimeFolder(string path)
     private const UnixFileMode OwnerOnly =
         UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
 
-    private const UnixFileMode WritableByOthers = UnixFileMode.GroupWrite | UnixFileMode.OtherWrite;
-
     /// <summary>Its path.</summary>
     public string Path { get; } = System.IO.Path.GetFullPath(path);
 
@@ -28,7 +27,7 @@ public sealed class RuntimeFolder(string path)
         if (!string.IsNullOrEmpty(own)) return new RuntimeFolder(own);
         string? sessions = Environment.GetEnvironmentVariable("XDG_RUNTIME_DIR");
         if (!string.IsNullOrEmpty(sessions)) return new RuntimeFolder(System.IO.Path.Combine(sessions, "era"));
-        return new RuntimeFolder(Environment.IsPrivilegedProcess ? "/run/era" : $"/tmp/era-{UserId()}");
+        return new RuntimeFolder(Environment.IsPrivilegedProcess ? "/run/era" : $"/tmp/era-{SocketOwner.Me}");
     }
 
     /// <summary>Whether a device can have this name: it is part of a socket's file name, the export's name, and a
@@ -47,30 +46,37 @@ public sealed class RuntimeFolder(string path)
     public string ControlSocket(string name) => System.IO.Path.Combine(Path, name + ControlExtension);
 
     /// <summary>The control sockets in the folder, in order of their names; some may be left from a crash.</summary>
-    public IReadOnlyList<string> ControlSockets() => Directory.Exists(Path)
-        ? [.. Directory.EnumerateFiles(Path, "*" + ControlExtension).Order(StringComparer.Ordinal)]
-        : [];
+    /// <exception cref="ControlException">Others could have put them there.</exception>
+    public IReadOnlyList<string> ControlSockets()
+    {
+        if (!Directory.Exists(Path)) return [];
+        SocketOwner.RequireTrusted(Path);
+        return [.. Directory.EnumerateFiles(Path, "*" + ControlExtension).Order(StringComparer.Ordinal)];
+    }
+
+    /// <summary>The control socket of a device; null when there is none of this name.</summary>
+    /// <exception cref="ControlException">Others could have put it there.</exception>
+    public string? FindControlSocket(string name)
+    {
+        if (!IsName(name) || !System.IO.Path.Exists(ControlSocket(name))) return null;
+        SocketOwner.RequireTrusted(Path);
+        return ControlSocket(name);
+    }
 
     /// <summary>Makes the folder, for its owner only, if it is missing.</summary>
-    /// <exception cref="ControlException">It cannot be made, or others could replace the sockets in it.</exception>
+    /// <exception cref="ControlException">It cannot be made, or is somebody else's, or others could replace the sockets in it.</exception>
     public void Create()
     {
         try
         {
             Directory.CreateDirectory(Path, OwnerOnly);
-            if ((File.GetUnixFileMode(Path) & WritableByOthers) == UnixFileMode.None) return;
+            // Whoever it was that made it: from here on nobody else can change what is in it.
+            SocketOwner.RequireTrusted(Path);
         }
         catch (Exception fault) when (fault is IOException or UnauthorizedAccessException)
         {
             throw new ControlException(
-                $"cannot make the folder for sockets: {fault.Message} Choose another with ERA_RUNTIME_DIR", fault);
+                $"cannot make the folder for sockets: {SystemFault.Describe(fault)}; choose another with ERA_RUNTIME_DIR", fault);
         }
-
-        throw new ControlException(
-            $"{Path}: others may write to this folder; sockets need one of your own, named by ERA_RUNTIME_DIR");
     }
-
-    private static string UserId() =>
-        File.ReadLines("/proc/self/status").First(line => line.StartsWith("Uid:", StringComparison.Ordinal))
-            .Split('\t')[2];
 }

@@ -30,6 +30,33 @@ public sealed class RuntimeFolderTests : IDisposable
         Assert.Contains("one of your own", message, StringComparison.Ordinal);
     }
 
+    [Theory, InlineData(false), InlineData(true)]
+    public void Is_refused_where_it_belongs_to_somebody_else(bool isLink)
+    {
+        // 0755: others may not write to it; but its owner can change that, and what is in it.
+        Directory.CreateDirectory(_folder["theirs"]);
+        File.CreateSymbolicLink(_folder["link"], "theirs");
+        string path = _folder[isLink ? "link" : "theirs"];
+        File.WriteAllText(_folder["theirs/disk.ctl"], "");
+        Oracle.Run("chown", "-h", "64123", path).AssertSuccess();
+        RuntimeFolder runtime = new(path);
+
+        Action[] uses = [runtime.Create, () => runtime.ControlSockets(), () => runtime.FindControlSocket("disk")];
+        Assert.All(
+            uses,
+            use => Assert.StartsWith($"{path}: belongs to another user (id 64123); ", Assert.Throws<ControlException>(use).Message, StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void Commands_refuse_a_folder_where_others_could_have_put_the_sockets()
+    {
+        File.WriteAllText(_folder["disk.ctl"], "");
+        File.SetUnixFileMode(_folder.Path, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute | UnixFileMode.OtherWrite);
+
+        Assert.Contains(
+            "others may write", Assert.Throws<ControlException>(() => new RuntimeFolder(_folder.Path).FindControlSocket("disk")).Message, StringComparison.Ordinal);
+    }
+
     [Fact]
     public void Is_refused_where_it_cannot_be()
     {
