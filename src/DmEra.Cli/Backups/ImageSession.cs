@@ -38,7 +38,7 @@ internal sealed class ImageSession(
         NbdExport export = new(name, device, new BlockStatusCatalog(device)) { IsReadOnly = true };
         using NbdServer server = new([export], options with { Log = this });
         bool requiresTls = options.Tls is { Mode: NbdTlsMode.Require };
-        ServeSession.Announce(output, [.. listen.Select(address => address.Uri(name, address.Open(server), requiresTls))]);
+        ServeSession.Announce(ServeSession.Readers(listen, output, error), [.. listen.Select(address => address.Uri(name, address.Open(server), requiresTls))]);
         remarks.ForEach(Log);
         ServiceNotification.Send(ServiceNotification.Ready, Log);
         await signals.Requested;

@@ -16,14 +16,15 @@ internal static class RemoteOrigin
 
     /// <summary>Connects to the server.</summary>
     /// <param name="uri">The export.</param>
+    /// <param name="isReadOnly">Whether it is enough to read it.</param>
     /// <param name="log">Is told when the server goes away, and when it is back.</param>
     /// <exception cref="CommandException">The export cannot be written to.</exception>
     /// <exception cref="IOException">The server cannot be reached, or refuses.</exception>
-    public static NbdBlockDevice Connect(NbdUri uri, Action<string> log)
+    public static NbdBlockDevice Connect(NbdUri uri, bool isReadOnly, Action<string> log)
     {
         NbdBlockDevice origin = NbdBlockDevice.Open(uri, new NbdClientOptions { Log = log });
-        if (!origin.IsReadOnly) return origin;
+        if (isReadOnly || !origin.IsReadOnly) return origin;
         origin.Dispose();
-        throw new CommandException($"{uri}: its server lets nobody write to it; have it served writable");
+        throw new CommandException($"{uri}: its server lets nobody write to it; have it served writable, or say --read-only");
     }
 }

@@ -17,10 +17,13 @@ internal sealed class ServeSession(ServeRequest request, TextWriter output, Text
         using StopSignals signals = new(error);
         request.Runtime?.Create();
         using NewFiles files = new();
-        using NbdBlockDevice? remote = RemoteOrigin.Parse(request.Origin) is { } uri ? RemoteOrigin.Connect(uri, Log) : null;
+        using NbdBlockDevice? remote = RemoteOrigin.Parse(request.Origin) is { } uri ? RemoteOrigin.Connect(uri, request.IsReadOnly, Log) : null;
         EraTable table = request.Prepare(files, remote);
+        // What clients may do is all that is asked of the origin.
+        using FileBlockDevice? unwritten = remote is null && request.IsReadOnly ? FileBlockDevice.OpenReadOnly(table.OriginPath) : null;
         EraTargetOptions options = new() { Log = Log, MarkAhead = request.MarkAhead };
-        using EraTarget target = remote is null ? EraTarget.Create(table, options) : EraTarget.Create(table, remote, options);
+        IBlockDevice? origin = remote is null ? unwritten : remote;
+        using EraTarget target = origin is null ? EraTarget.Create(table, options) : EraTarget.Create(table, origin, options);
         using FileBlockDevice? file = remote is null ? FileBlockDevice.OpenShared(table.OriginPath) : null;
         if (!string.Equals(file?.Identity, target.OriginIdentity, StringComparison.Ordinal))
             throw new CommandException($"{table.OriginPath}: is being replaced just now; try again");
@@ -39,7 +42,7 @@ internal sealed class ServeSession(ServeRequest request, TextWriter output, Text
 
         ServedDevice device = new(request.Name, target, server, uris, control);
         await using ControlServer controlServer = await ControlServer.StartAsync(device, control, Log);
-        Announce(output, uris);
+        Announce(Readers(request.Listen, output, error), uris);
         ServiceNotification.Send(ServiceNotification.Ready, Log);
         bool isSignalled = await Task.WhenAny(device.Stopped, signals.Requested) == signals.Requested;
         ServiceNotification.Send(ServiceNotification.Stopping, Log);
@@ -47,6 +50,11 @@ internal sealed class ServeSession(ServeRequest request, TextWriter output, Text
         if (await device.Stopped is not string fault) return ExitCode.Done;
         throw new CommandException($"{request.Name}: stopped, but {fault}");
     }
+
+    /// <summary>Whom to tell that it is ready: of a program that is started with its sockets, the standard output belongs to
+    /// whoever started it, perhaps as part of a pipe.</summary>
+    public static TextWriter Readers(IEnumerable<ListenAddress> listen, TextWriter output, TextWriter error) =>
+        listen.Any(address => address.Socket is not null) ? error : output;
 
     /// <summary>Tells where clients find what is served, and that it is.</summary>
     public static void Announce(TextWriter output, IReadOnlyList<string> uris)

@@ -35,6 +35,7 @@ internal static class Faults
     {
         DeviceException { Errno: Devices.Errno.ENOENT } => "; check the path, or create it",
         DeviceException { Errno: Devices.Errno.EACCES } => "; check its permissions",
+        DeviceException { Errno: Devices.Errno.EROFS } => "; an origin can be served with --read-only, metadata must be written to",
         DeviceException { Errno: Devices.Errno.EBUSY } => "; stop the program that uses it",
         MetadataFullException => "; drop the metadata snapshot, or give the metadata a larger device",
         MetadataFailedException => "; suspend and resume the device to open its metadata anew",

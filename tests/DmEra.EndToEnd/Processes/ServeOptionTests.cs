@@ -54,6 +54,58 @@ public sealed class ServeOptionTests : IDisposable
         Oracle.NbdShell(server.Uri, $"a = nbd.NBD(); a.connect_uri('{server.Uri}')").AssertSuccess();
     }
 
+    [Theory]
+    [InlineData("mount --bind \"$D\" \"$D\" && mount -o remount,ro,bind \"$D\"")]
+    [InlineData("chmod 444 \"$D/disk\"")]
+    public void A_disk_that_cannot_be_written_to_is_served_to_be_read(string lockIt)
+    {
+        Directory.CreateDirectory(_folder["disks"]);
+        byte[] content = new byte[1 << 20];
+        new Random(1).NextBytes(content);
+        File.WriteAllBytes(_folder["disks/disk"], content);
+
+        using (EraServer server = EraServer.StartThrough(
+            _folder, $"D={_folder["disks"]}; {lockIt}", _folder["disks/disk"], "--metadata", _folder["disk.era"], "--read-only"))
+        {
+            Oracle.Run("nbdcopy", server.Uri, _folder["copy"]).AssertSuccess();
+            Assert.Equal("2", server.Command("checkpoint", "disk"));
+            server.Terminate();
+        }
+
+        Assert.Equal(content, File.ReadAllBytes(_folder["copy"]));
+        Assert.Equal(content, File.ReadAllBytes(_folder["disks/disk"]));
+        Oracle.EraCheck(_folder["disk.era"]);
+    }
+
+    [Fact]
+    public void A_disk_that_cannot_be_written_to_is_served_to_writers_by_nobody()
+    {
+        Directory.CreateDirectory(_folder["disks"]);
+        File.WriteAllBytes(_folder["disks/disk"], new byte[1 << 20]);
+
+        ProgramResult result = Oracle.Run(
+            "unshare", "-rm", "sh", "-c", "mount --bind \"$1\" \"$1\" && mount -o remount,ro,bind \"$1\" && exec \"$2\" serve \"$1/disk\" --metadata \"$3\"",
+            "sh", _folder["disks"], EraServer.Program, _folder["disk.era"]);
+
+        Assert.Equal(1, result.ExitCode);
+        Assert.Contains("disks/disk: Read-only file system; an origin can be served with --read-only", result.Error, StringComparison.Ordinal);
+        Assert.False(File.Exists(_folder["disk.era"]));
+    }
+
+    [Fact]
+    public void The_standard_output_is_whose_who_passed_the_sockets()
+    {
+        byte[] content = new byte[1 << 20];
+        new Random(1).NextBytes(content);
+        File.WriteAllBytes(_folder["disk"], content);
+
+        ProgramResult result = Oracle.Run(
+            "sh", "-c", "ERA_RUNTIME_DIR=\"$1/run\" nbdcopy -- [ \"$2\" serve \"$1/disk\" ] - | cmp - \"$1/disk\"", "sh", _folder.Path, EraServer.Program);
+
+        Assert.Equal((0, ""), (result.ExitCode, result.Output));
+        Assert.EndsWith("ready\n", result.Error, StringComparison.Ordinal);
+    }
+
     [Fact]
     public void A_service_manager_can_open_the_socket_and_start_it_when_a_client_comes()
     {
