@@ -15,6 +15,11 @@ public sealed record ImageManifest
     /// <summary>The image that it was taken on top of; null for a full one, for which the whole device was read.</summary>
     public ImageLink? Parent { get; init; }
 
+    /// <summary>The images that were there when it was taken, so that it vouches for them; null in images of earlier versions,
+    /// and where it is of no interest.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public IReadOnlyList<ImageLink>? Before { get; init; }
+
     /// <summary>When it was begun.</summary>
     public required DateTimeOffset Created { get; init; }
 

@@ -27,6 +27,9 @@ public sealed class Repository : IDisposable
     /// <summary>True when its content can be read with its key only.</summary>
     public bool IsEncrypted => Key is not null;
 
+    /// <summary>Whether <see cref="FindImage"/> returns an image that does not belong with the newest one.</summary>
+    public bool AcceptsMixedImages { get; set; }
+
     /// <summary>Told what should be known though nothing failed, for people: one line each.</summary>
     public Action<string>? Remark { get; set; }
 
@@ -91,34 +94,20 @@ public sealed class Repository : IDisposable
     public long StoredBytes() => Store.List(PackName.Prefix).Concat(Store.List(ImagePrefix)).Sum(found => found.Length);
 
     /// <summary>Finds an image by its number or label; null is the newest.</summary>
-    /// <exception cref="RepositoryException">There is none, or the store failed.</exception>
+    /// <exception cref="RepositoryException">There is none, or it is from another time than the newest one, or the store
+    /// failed.</exception>
     public ImageManifest FindImage(string? numberOrLabel)
     {
         IReadOnlyList<uint> numbers = ImageNumbers();
         if (numbers.Count == 0) throw new RepositoryException($"{Address}: holds no image");
-        if (numberOrLabel is null) return ReadImage(numbers[^1]);
-        if (uint.TryParse(numberOrLabel, NumberStyles.None, CultureInfo.InvariantCulture, out uint number)
-            && numbers.Contains(number))
+        ImageManifest image = numberOrLabel is null ? ReadImage(numbers[^1]) : Find(numberOrLabel, numbers);
+        if (!AcceptsMixedImages && new ImageChain(this, numbers).WhyStrange(image) is string why)
         {
-            return ReadImage(number);
+            throw new RepositoryException($"{Address}: image {image.Number} does not belong to the others: {why}; the repository, or part "
+                + "of it, was put back from a copy; --accept-mixed takes the image nevertheless");
         }
 
-        int damaged = 0;
-        foreach (uint candidate in numbers.Reverse())
-        {
-            try
-            {
-                if (ReadImage(candidate) is { } image && string.Equals(image.Label, numberOrLabel, StringComparison.Ordinal)) return image;
-            }
-            catch (ObjectDamagedException)
-            {
-                damaged++;
-            }
-        }
-
-        string perhaps = damaged == 0 ? "" : $", unless it is one of {damaged} whose documents are damaged";
-        throw new RepositoryException(
-            $"{Address}: has no image '{numberOrLabel}'{perhaps}; 'era backups {Address}' lists what there is");
+        return image;
     }
 
     /// <inheritdoc/>
@@ -127,9 +116,6 @@ public sealed class Repository : IDisposable
         Key?.Dispose();
         Store.Dispose();
     }
-
-    /// <summary>The number that the next image gets.</summary>
-    internal uint NextImageNumber() => ImageNumbers() is [.., uint newest] ? newest + 1 : 1;
 
     internal static string NameOf(uint image) => $"{ImagePrefix}{image:D6}";
 
@@ -166,6 +152,32 @@ public sealed class Repository : IDisposable
     /// <summary>How a manifest writes an address.</summary>
     internal static string Describe(RecordAddress address) =>
         address.IsEmpty ? "" : $"{address.Pack}#{address.Record.Value}";
+
+    private ImageManifest Find(string numberOrLabel, IReadOnlyList<uint> numbers)
+    {
+        if (uint.TryParse(numberOrLabel, NumberStyles.None, CultureInfo.InvariantCulture, out uint number)
+            && numbers.Contains(number))
+        {
+            return ReadImage(number);
+        }
+
+        int damaged = 0;
+        foreach (uint candidate in numbers.Reverse())
+        {
+            try
+            {
+                if (ReadImage(candidate) is { } image && string.Equals(image.Label, numberOrLabel, StringComparison.Ordinal)) return image;
+            }
+            catch (ObjectDamagedException)
+            {
+                damaged++;
+            }
+        }
+
+        string perhaps = damaged == 0 ? "" : $", unless it is one of {damaged} whose documents are damaged";
+        throw new RepositoryException(
+            $"{Address}: has no image '{numberOrLabel}'{perhaps}; 'era backups {Address}' lists what there is");
+    }
 
     private byte[] Seal(ImageManifest image) => SealedDocument.Seal(
         NameOf(image.Number), JsonSerializer.SerializeToUtf8Bytes(image, BackupJson.Default.ImageManifest), Key);

@@ -92,7 +92,8 @@ public sealed class BackupRun
         DateTimeOffset begun = _time.GetUtcNow();
         long start = _time.GetTimestamp();
         ImageManifest? parent = FindParent(_repository, _source, kind, _remarks);
-        uint number = _repository.NextImageNumber();
+        IReadOnlyList<uint> numbers = _repository.ImageNumbers();
+        uint number = numbers is [.., uint newest] ? newest + 1 : 1;
         using ImageBackup backup = new(_repository, number, parent, _source.Device.SizeSectors, progress, stop);
         TakenPoint point = _source.Take(new TakePlan(_source.Device, parent), backup.Take);
         // Read from caches, perhaps. Were it lost to a power failure, the device would differ from the image, and no era would know.
@@ -104,6 +105,7 @@ public sealed class BackupRun
             Number = number,
             Id = Guid.NewGuid(),
             Parent = parent is null ? null : new ImageLink(parent.Number, parent.Id),
+            Before = new ImageChain(_repository, numbers).Links(),
             Created = begun,
             Label = label,
             Device = _source.Device,
@@ -128,6 +130,7 @@ public sealed class BackupRun
         IReadOnlyList<uint> numbers = repository.ImageNumbers();
         if (kind == BackupKind.Full || numbers.Count == 0) return null;
         ImageManifest parent = ReadNewest(repository, numbers[^1]);
+        RequireUnmixed(repository, numbers);
         string? remark = new ChainCheck(repository, parent, source, Remedy).Require();
         if (remark is not null) remarks.Add(remark);
         return parent;
@@ -149,6 +152,16 @@ public sealed class BackupRun
         catch (ObjectDamagedException fault)
         {
             throw new RepositoryException($"{repository.Address}: image {number} is damaged ({fault.Cause}); {Remedy}", fault);
+        }
+    }
+
+    // All of them are for 'era verify': an increment needs what the newest one leads to, and no other.
+    private static void RequireUnmixed(Repository repository, IReadOnlyList<uint> numbers)
+    {
+        if (new ImageChain(repository, numbers).WhyNewestIsAlone() is string why)
+        {
+            throw new RepositoryException($"{repository.Address}: image {numbers[^2]} does not belong to image {numbers[^1]}: {why}; the "
+                + $"repository, or part of it, was put back from a copy: put the right one back, or {Remedy}");
         }
     }
 

@@ -72,6 +72,8 @@ public sealed class Verify
         verify.ReadPacks();
         verify.FindStrays(images);
         new ImageCheck(repository, verify._faults, verify.Note).Check(images, stop);
+        foreach ((uint number, string why) in new ImageChain(repository, images).Strangers())
+            verify.Note(Repository.NameOf(number), why, number, 0);
         foreach ((string name, PackFault fault) in verify._faults) verify.Note(name, fault.Cause, null, 0);
         return new VerifyReport(
             images.Count, verify._packs, verify._bytes,

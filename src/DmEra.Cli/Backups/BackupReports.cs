@@ -15,10 +15,10 @@ internal static class BackupReports
         Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
     });
 
-    public static string ToJson(ImageManifest image) => JsonSerializer.Serialize(image, Json.ImageManifest);
+    public static string ToJson(ImageManifest image) => JsonSerializer.Serialize(ForPrograms(image), Json.ImageManifest);
 
     public static string ToJson(IReadOnlyList<ImageManifest> images) =>
-        JsonSerializer.Serialize(images, Json.IReadOnlyListImageManifest);
+        JsonSerializer.Serialize([.. images.Select(ForPrograms)], Json.IReadOnlyListImageManifest);
 
     public static string ToJson(BackupEstimate estimate) => JsonSerializer.Serialize(estimate, Json.BackupEstimate);
 
@@ -45,6 +45,9 @@ internal static class BackupReports
         output.WriteLine($"{kind}: {Amount.Bytes(estimate.Bytes)} to read{time}");
         foreach (string remark in estimate.Remarks) output.WriteLine(remark);
     }
+
+    // What else was there then is for the repository's own use.
+    private static ImageManifest ForPrograms(ImageManifest image) => image with { Before = null };
 
     private static string Describe(ImageManifest image) => image.Consistency switch
     {

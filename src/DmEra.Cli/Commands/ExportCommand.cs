@@ -15,6 +15,7 @@ internal static class ExportCommand
         output.Required = true;
         Option<string?> format = CommonArguments.Text("--format", "raw|qcow2", "its format [default: by its name]");
         format.AcceptOnlyFromAmong("raw", "qcow2");
+        Option<bool> acceptMixed = RestoreImageCommand.AcceptMixedOption();
         Option<bool> quiet = CommonArguments.Quiet();
         EraCommand command = new(
             "export",
@@ -26,6 +27,7 @@ internal static class ExportCommand
             at,
             output,
             format,
+            acceptMixed,
             quiet,
         };
         repository.AddTo(command);
@@ -33,6 +35,7 @@ internal static class ExportCommand
         {
             using StopToken stop = new();
             using Repository opened = repository.Open(parse, stop.Token);
+            opened.AcceptsMixedImages = parse.GetValue(acceptMixed);
             ImageManifest image = opened.FindImage(parse.GetValue(at));
             string path = parse.GetRequiredValue(output)!;
             TextWriter error = parse.InvocationConfiguration.Error;

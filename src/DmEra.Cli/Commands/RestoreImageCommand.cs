@@ -22,6 +22,8 @@ internal sealed class RestoreImageCommand
     private readonly Option<bool> _overwrite = CommonArguments.Flag(
         "--overwrite", "write over TARGET, whatever it holds; a file is made as long as the image");
 
+    private readonly Option<bool> _acceptMixed = AcceptMixedOption();
+
     private readonly Option<bool> _quiet = CommonArguments.Quiet();
 
     public static Command Create() => new RestoreImageCommand().Build();
@@ -29,6 +31,10 @@ internal sealed class RestoreImageCommand
     /// <summary>Which image; without it the newest.</summary>
     public static Option<string?> ImageOption() =>
         CommonArguments.Text("--at", "N|LABEL", "number or label of the image [default: the newest]");
+
+    /// <summary>An image that was put back from a copy.</summary>
+    public static Option<bool> AcceptMixedOption() => CommonArguments.Flag(
+        "--accept-mixed", "take the image even if it is not the one that was there when later ones were taken");
 
     private EraCommand Build()
     {
@@ -46,6 +52,7 @@ internal sealed class RestoreImageCommand
             _metadata,
             _onlyChanged,
             _overwrite,
+            _acceptMixed,
             _quiet,
         };
         _repository.AddTo(command);
@@ -57,6 +64,7 @@ internal sealed class RestoreImageCommand
     {
         using StopToken stop = new();
         using Repository repository = _repository.Open(parse, stop.Token);
+        repository.AcceptsMixedImages = parse.GetValue(_acceptMixed);
         ImageManifest image = repository.FindImage(parse.GetValue(_at));
         TextWriter error = parse.InvocationConfiguration.Error;
         TextWriter? terminal = ByteProgress.IsShown(parse.GetValue(_quiet), error) ? error : null;
