@@ -31,15 +31,21 @@ public sealed class ControlServer : IAsyncDisposable
             transport => transport.CreateBoundListenSocket = _ => listener.Socket);
         builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel =>
         {
-            kestrel.AddServerHeader = false;
-            kestrel.Limits.MaxRequestBodySize = LongestRequestBytes;
-            kestrel.AllowSynchronousIO = true;   // lists of changed blocks are worked out while they are sent
+            Configure(kestrel);
             kestrel.ListenUnixSocket(listener.Path, endpoint => endpoint.Protocols = HttpProtocols.Http1);
         });
         WebApplication application = builder.Build();
         ControlEndpoints.Map(application, device, log);
         await application.StartAsync();
         return new ControlServer(application);
+    }
+
+    internal static void Configure(KestrelServerOptions kestrel)
+    {
+        kestrel.AddServerHeader = false;
+        kestrel.Limits.MaxRequestBodySize = LongestRequestBytes;
+        kestrel.Limits.MinResponseDataRate = null;  // who reads a list of changes page by page may take his time
+        kestrel.AllowSynchronousIO = true;          // lists of changed blocks are worked out while they are sent
     }
 
     /// <summary>Answers what has been asked, within limits, and stops listening.</summary>

@@ -31,7 +31,8 @@ public interface IWriteBehind
 /// <summary>A device that can be made longer from here.</summary>
 public interface IExtendable
 {
-    /// <summary>Makes the device longer, with the space for it reserved; the new part reads as zeroes.</summary>
+    /// <summary>Makes the device longer; the new part reads as zeroes. Its space is reserved where that can be done; elsewhere
+    /// there may be none when it is written.</summary>
     /// <returns>false when this one has a fixed size.</returns>
     /// <exception cref="DeviceException">There is no space for it: the length is as before.</exception>
     bool TryExtend(long length);

@@ -237,7 +237,7 @@ public sealed class FileBlockDevice : IBlockDevice, IImmediateAccess, IReadAhead
         if (!IsRegularFile) return false;
         long old = Length;
         if (length <= old) return true;
-        try { LinuxFile.Reserve(_file, old, length - old); }
+        try { Extend(old, length); }
         catch (DeviceException fault)
         {
             throw new DeviceException($"{_path}: cannot extend to {length} bytes", fault.Errno);
@@ -332,6 +332,17 @@ public sealed class FileBlockDevice : IBlockDevice, IImmediateAccess, IReadAhead
         FileStatus status = LinuxFile.Status(place);
         if (status.IsRegular || status.IsBlockDevice) return;
         throw new DeviceException($"{path}: neither a regular file nor a block device", Errno.EINVAL);
+    }
+
+    private void Extend(long from, long length)
+    {
+        try { LinuxFile.Reserve(_file, from, length - from); }
+        catch (DeviceException fault) when (IsUnsupported(fault))
+        {
+            // NFS before 4.2, ZFS, most of FUSE: nothing can be reserved there. What the new part needs may be missing when
+            // it is written.
+            LinuxFile.SetLength(_file, length);
+        }
     }
 
     private void ZeroAligned(long offset, long length, ZeroingMode mode)

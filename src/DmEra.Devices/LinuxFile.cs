@@ -138,6 +138,12 @@ internal static partial class LinuxFile
     /// <summary>Reserves space, so that writes to the range cannot run out of it; extends the file if need be.</summary>
     public static void Reserve(SafeFileHandle file, long offset, long length) => Allocate(file, 0, offset, length);
 
+    /// <summary>Makes a file longer, without any space for it, or shorter.</summary>
+    public static void SetLength(SafeFileHandle file, long length)
+    {
+        while (ftruncate(file, length) < 0) ThrowUnlessInterrupted("ftruncate");
+    }
+
     public static unsafe void DiscardBlocks(SafeFileHandle device, ulong offset, ulong length)
     {
         ulong* range = stackalloc ulong[] { offset, length };
@@ -264,6 +270,9 @@ internal static partial class LinuxFile
 
     [LibraryImport("libc", SetLastError = true)]
     private static partial int fallocate(SafeFileHandle file, int mode, long offset, long length);
+
+    [LibraryImport("libc", SetLastError = true)]
+    private static partial int ftruncate(SafeFileHandle file, long length);
 
     [LibraryImport("libc")]
     private static partial int posix_fadvise(SafeFileHandle file, long offset, long length, int advice);

@@ -1,7 +1,7 @@
 using System.Net;
 using System.Net.Sockets;
 using System.Text;
-using Microsoft.Win32.SafeHandles;
+using DmEra.Devices;
 
 namespace DmEra.Nbd;
 
@@ -11,8 +11,7 @@ namespace DmEra.Nbd;
 /// </summary>
 public static class ListeningSocket
 {
-    private const int LongestPathBytes = 107;       // sun_path, less the final NUL
-    private const int NoSuchDeviceOrAddress = 6;    // ENXIO
+    private const int LongestPathBytes = 107;   // sun_path, less the final NUL
     private const UnixFileMode OwnerOnly = UnixFileMode.UserRead | UnixFileMode.UserWrite;
 
     /// <summary>Listens at a TCP address or a Unix socket.</summary>
@@ -55,7 +54,7 @@ public static class ListeningSocket
                 + "of a socket can have; choose a shorter name or path");
         }
 
-        if (!File.Exists(path)) return;
+        if (!Path.Exists(path)) return;
         if (!IsSocket(path))
             throw new IOException($"{path}: exists and is not a socket; choose another name or path");
         if (IsAlive(path))
@@ -69,22 +68,8 @@ public static class ListeningSocket
     /// <summary>Whether a Unix socket lies under a path, alive or dead.</summary>
     public static bool IsSocket(string path)
     {
-        if (!File.Exists(path)) return false;
-
-        // A socket is the only kind of file that cannot be opened at all.
-        try
-        {
-            using SafeFileHandle file = File.OpenHandle(path, access: FileAccess.ReadWrite, share: FileShare.ReadWrite);
-            return false;
-        }
-        catch (IOException cannotOpen)
-        {
-            return cannotOpen.HResult == NoSuchDeviceOrAddress;
-        }
-        catch (UnauthorizedAccessException)
-        {
-            return false;
-        }
+        try { return FileStatus.Of(path).Kind == FileKind.Socket; }
+        catch (DeviceException) { return false; }
     }
 
     private static void MakeWay(string path)

@@ -33,6 +33,13 @@ internal sealed class NbdConnection
     /// <summary>Ends as soon as the device lets go of requests under way.</summary>
     public void Abort() => _socket.Abort();
 
+    /// <summary>The same, with a reason that is not the client's fault.</summary>
+    public void Abort(string reason)
+    {
+        _log.Note($"dropped: {reason}");
+        Abort();
+    }
+
     private void Run()
     {
         try
@@ -55,7 +62,10 @@ internal sealed class NbdConnection
 
     private void Serve()
     {
-        NbdHandshake handshake = new(_socket, _server.Exports, _server.Options.Tls);
+        NbdHandshake handshake = new(_socket, _server.Exports, _server.Options.Tls)
+        {
+            WhyRefuse = () => _server.WhyRefuse(this),
+        };
         try
         {
             if (Negotiate(handshake) is not { } session) return;
@@ -76,8 +86,7 @@ internal sealed class NbdConnection
             _ =>
             {
                 if (Interlocked.Exchange(ref _isNegotiated, 1) != 0) return;
-                _log.Note($"dropped: no export chosen within {limit.TotalSeconds} s");
-                _socket.Abort();
+                Abort($"no export chosen within {limit.TotalSeconds} s");
             },
             null,
             limit,

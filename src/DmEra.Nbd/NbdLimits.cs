@@ -26,13 +26,24 @@ internal static class NbdLimits
     public const int ContextQueries = 128;
 
     /// <summary>Extents in one chunk of block status.</summary>
-    public const int Extents = 1 << 16;
+    public const int Extents = 1 << 14;
 
     /// <summary>Requests of one connection that wait for a worker, for the device, or for being replied to.</summary>
     public const int RequestsUnderWay = 128;
 
     /// <summary>Bytes that these requests may hold, if there is more than one.</summary>
     public const int BytesUnderWay = 32 << 20;
+
+    /// <summary>Bytes of these that each connection is sure of, whatever others hold: enough for as many small requests as
+    /// may be under way.</summary>
+    public const int OwnBytes = 640 << 10;
+
+    /// <summary>Bytes that all connections together may hold beyond that. Clients that do not take their replies can
+    /// keep them for ever.</summary>
+    public const long SharedBytes = 256L << 20;
+
+    /// <summary>Connections that have not chosen an export yet.</summary>
+    public const int Handshakes = 64;
 
     /// <summary>Requests that wait for a device at the same time, whatever the number of connections.</summary>
     public const int BusyWorkers = 64;

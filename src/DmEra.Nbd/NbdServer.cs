@@ -19,6 +19,8 @@ public sealed class NbdServer : IDisposable
     private readonly object _gate = new();  // guards all below; pulsed when a connection ends
     private readonly List<NbdListener> _listeners = [];
     private readonly HashSet<NbdConnection> _connections = [];
+    private readonly LinkedList<NbdConnection> _strangers = new();  // have not chosen an export yet; the oldest first
+    private readonly HashSet<NbdConnection> _served = [];
     private int _accepted;
     private bool _isStopping;
 
@@ -39,13 +41,14 @@ public sealed class NbdServer : IDisposable
             throw new ArgumentException("clients of other machines need TLS, or leave to do without", nameof(options));
 
         Exports = exports;
-        Options = options;
+        Options = options with { Log = new GuardedLog(options.Log) };
+        Buffers = new NbdBuffers(options.SharedBytes);
 
         // One worker a connection can be held up by a client that does not take its replies.
         Workers = new NbdWorkers(NbdLimits.BusyWorkers + options.MaxConnections);
     }
 
-    /// <summary>How many clients are connected.</summary>
+    /// <summary>How many clients are connected, those included that have not chosen an export yet.</summary>
     public int ConnectionCount
     {
         get
@@ -60,7 +63,7 @@ public sealed class NbdServer : IDisposable
 
     internal NbdWorkers Workers { get; }
 
-    internal NbdBuffers Buffers { get; } = new();
+    internal NbdBuffers Buffers { get; }
 
     /// <summary>Lets clients in at a TCP address or a Unix socket, whose file only its owner may use.</summary>
     /// <returns>Where it listens, with the port that was chosen if the one asked for was 0.</returns>
@@ -84,6 +87,7 @@ public sealed class NbdServer : IDisposable
     /// </summary>
     public void Stop()
     {
+        long start = Options.Time.GetTimestamp();
         NbdListener[] listeners;
         lock (_gate)
         {
@@ -93,21 +97,44 @@ public sealed class NbdServer : IDisposable
         }
 
         foreach (NbdListener listener in listeners) listener.Dispose();
-        if (!TryEnd(connection => connection.StopReceiving()) && !TryEnd(connection => connection.Abort()))
+        if (!TryEnd(connection => connection.StopReceiving(), start, Options.DrainTimeout / 2)
+            && !TryEnd(connection => connection.Abort(), start, Options.DrainTimeout))
+        {
             Options.Log.Note("stopped while the device still holds requests of clients that are gone");
-        Workers.Stop(Options.DrainTimeout);
+        }
+
+        Workers.Stop(TimeLeft(start, Options.DrainTimeout));
     }
 
     /// <inheritdoc/>
     public void Dispose() => Stop();
 
-    internal void Remove(NbdConnection connection)
+    /// <summary>Counts a client, which has chosen an export, among those that are served.</summary>
+    /// <returns>Why not; null when it is one of them now.</returns>
+    internal string? WhyRefuse(NbdConnection connection)
     {
         lock (_gate)
         {
+            if (WhyFull() is { } reason) return reason;
+            if (!_strangers.Remove(connection)) return "it took too long";
+            _served.Add(connection);
+            return null;
+        }
+    }
+
+    internal void Remove(NbdConnection connection)
+    {
+        bool isLast;
+        lock (_gate)
+        {
+            _strangers.Remove(connection);
+            _served.Remove(connection);
             _connections.Remove(connection);
+            isLast = _connections.Count == 0;
             Monitor.PulseAll(_gate);
         }
+
+        Buffers.Trim(isLast);
     }
 
     private EndPoint Start(Socket listening, string? path)
@@ -137,13 +164,22 @@ public sealed class NbdServer : IDisposable
                 return;
             }
 
+            // Whoever comes and says nothing makes room for who may have something to say.
+            if (_strangers is { Count: >= NbdLimits.Handshakes, First: { } oldest })
+            {
+                oldest.Value.Abort("others want to come in");
+                _strangers.RemoveFirst();
+            }
+
             NbdConnection connection = new(this, transport, number, peer);
             _connections.Add(connection);
+            _strangers.AddLast(connection);
             try { connection.Start(); }
             catch (OutOfMemoryException cause)
             {
                 Options.Log.Fault($"client {number} ({peer}): turned away, no thread is to be had", cause);
                 _connections.Remove(connection);
+                _strangers.RemoveLast();
                 transport.Dispose();
             }
         }
@@ -167,27 +203,36 @@ public sealed class NbdServer : IDisposable
 
     private string? WhyTurnAway(IPAddress? address)
     {
-        if (_isStopping) return "the server is stopping";
         if (address is not null && !Options.Allows(address)) return "its address is not allowed";
-        return _connections.Count < Options.MaxConnections ? null : $"{_connections.Count} are connected";
+        return WhyFull();
     }
 
-    private bool TryEnd(Action<NbdConnection> end)
+    private string? WhyFull()
+    {
+        if (_isStopping) return "the server is stopping";
+        return _served.Count < Options.MaxConnections ? null : $"{_served.Count} clients are served already";
+    }
+
+    private bool TryEnd(Action<NbdConnection> end, long start, TimeSpan limit)
     {
         NbdConnection[] connections;
         lock (_gate) connections = [.. _connections];
         foreach (NbdConnection connection in connections) end(connection);
 
-        long start = Options.Time.GetTimestamp();
         lock (_gate)
         {
             while (_connections.Count > 0)
             {
-                TimeSpan left = Options.DrainTimeout - Options.Time.GetElapsedTime(start);
-                if (left <= TimeSpan.Zero || !Monitor.Wait(_gate, left)) return _connections.Count == 0;
+                if (!Monitor.Wait(_gate, TimeLeft(start, limit))) return _connections.Count == 0;
             }
         }
 
         return true;
+    }
+
+    private TimeSpan TimeLeft(long start, TimeSpan limit)
+    {
+        TimeSpan left = limit - Options.Time.GetElapsedTime(start);
+        return left > TimeSpan.Zero ? left : TimeSpan.Zero;
     }
 }

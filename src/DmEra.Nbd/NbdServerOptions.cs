@@ -26,6 +26,9 @@ public sealed record NbdServerOptions
     /// <summary>Lets clients of other machines do without TLS.</summary>
     public bool AllowsPlaintextFromAfar { get; init; }
 
+    /// <summary>Memory for requests of all clients, beyond what each is sure of.</summary>
+    internal long SharedBytes { get; init; } = NbdLimits.SharedBytes;
+
     /// <summary>Where to report.</summary>
     public INbdLog Log { get; init; } = new SilentLog();
 

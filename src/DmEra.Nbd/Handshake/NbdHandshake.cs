@@ -35,6 +35,9 @@ internal sealed partial class NbdHandshake
         Transmission,
     }
 
+    /// <summary>Called before a client is told that it may use an export: a text when it may not.</summary>
+    public Func<string?> WhyRefuse { get; init; } = () => null;
+
     /// <summary>The connection: with TLS on top as soon as that is started.</summary>
     public INbdTransport Transport { get; private set; }
 

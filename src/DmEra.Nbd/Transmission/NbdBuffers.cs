@@ -2,43 +2,122 @@ using System.Numerics;
 
 namespace DmEra.Nbd.Transmission;
 
-/// <summary>Buffers of all connections that are not in use, in sizes of powers of two, so that steady traffic
-/// allocates nothing and idle connections hold little.</summary>
-internal sealed class NbdBuffers
+/// <summary>
+/// The memory that connections share. Buffers come in sizes of powers of two and are lent again, so that steady traffic
+/// allocates nothing and idle connections hold little. How much requests may hold together is counted here as well.
+/// </summary>
+/// <param name="sharedBytes">What all connections may hold beyond what each is sure of.</param>
+internal sealed class NbdBuffers(long sharedBytes = NbdLimits.SharedBytes)
 {
     /// <summary>Every buffer is this much longer than its power of two: room for headers beside the data.</summary>
     public const int HeaderRoom = 64;
 
     private const int SmallestShift = 12;
     private const long LargestKeptBytes = 64L << 20;
+    private const long LargestKeptWhenIdle = 4L << 20;
+    private const long WorthCollecting = 64L << 20;
 
-    private readonly Lock _lock = new();    // guards the two below
+    private readonly Lock _lock = new();    // guards the five below
     private readonly Stack<byte[]>[] _kept = [.. Enumerable.Range(0, 31).Select(_ => new Stack<byte[]>())];
+    private readonly Stack<List<Devices.Extent>> _keptExtents = new();
     private long _keptBytes;
+    private long _lentBytes;
+    private long _droppedBytes;             // since the last collection
+
+    private long _unreserved = sharedBytes;
+
+    /// <summary>What is lent at the moment.</summary>
+    public long LentBytes
+    {
+        get
+        {
+            lock (_lock) return _lentBytes;
+        }
+    }
+
+    /// <summary>The length of a buffer of at least that size.</summary>
+    public static int LengthFor(int size) => (1 << ShiftFor(size)) + HeaderRoom;
 
     /// <summary>A buffer of at least that size, with anything in it.</summary>
     public byte[] Rent(int size)
     {
-        int shift = ShiftFor(size);
         lock (_lock)
         {
-            if (_kept[shift].TryPop(out byte[]? buffer))
+            _lentBytes += LengthFor(size);
+            if (_kept[ShiftFor(size)].TryPop(out byte[]? buffer))
             {
                 _keptBytes -= buffer.Length;
                 return buffer;
             }
         }
 
-        return GC.AllocateUninitializedArray<byte>((1 << shift) + HeaderRoom);
+        return GC.AllocateUninitializedArray<byte>(LengthFor(size));
     }
 
     public void Return(byte[] buffer)
     {
         lock (_lock)
         {
-            if (_keptBytes + buffer.Length > LargestKeptBytes) return;
+            _lentBytes -= buffer.Length;
+            if (_keptBytes + buffer.Length > LargestKeptBytes)
+            {
+                _droppedBytes += buffer.Length;
+                return;
+            }
+
             _keptBytes += buffer.Length;
             _kept[ShiftFor(buffer.Length)].Push(buffer);
+        }
+    }
+
+    /// <summary>An empty list. There are never more than threads that describe blocks.</summary>
+    public List<Devices.Extent> RentExtents()
+    {
+        lock (_lock) return _keptExtents.TryPop(out List<Devices.Extent>? extents) ? extents : [];
+    }
+
+    public void Return(List<Devices.Extent> extents)
+    {
+        extents.Clear();
+        lock (_lock) _keptExtents.Push(extents);
+    }
+
+    /// <summary>Takes a part of what all connections may hold together; false when there is not as much left.</summary>
+    public bool TryReserve(long bytes)
+    {
+        if (Interlocked.Add(ref _unreserved, -bytes) >= 0) return true;
+        Release(bytes);
+        return false;
+    }
+
+    /// <summary>Gives a reserved part back.</summary>
+    public void Release(long bytes) => Interlocked.Add(ref _unreserved, bytes);
+
+    /// <summary>When a connection has ended: gives memory back to the system.</summary>
+    /// <param name="isIdle">Whether it was the last one, so that nobody needs what is kept.</param>
+    public void Trim(bool isIdle)
+    {
+        lock (_lock)
+        {
+            if (isIdle) DropTo(LargestKeptWhenIdle);
+            if (_droppedBytes < WorthCollecting) return;
+            _droppedBytes = 0;
+        }
+
+        // Without traffic nothing is allocated, and without that no collection would ever come by itself.
+        GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive, blocking: true, compacting: true);
+    }
+
+    private void DropTo(long bytes)
+    {
+        _keptExtents.Clear();
+        for (int shift = _kept.Length - 1; _keptBytes > bytes; shift--)
+        {
+            while (_keptBytes > bytes && _kept[shift].TryPop(out byte[]? buffer))
+            {
+                _keptBytes -= buffer.Length;
+                _droppedBytes += buffer.Length;
+            }
         }
     }
 

@@ -10,7 +10,13 @@ namespace DmEra.Nbd.Transmission;
 internal readonly record struct NbdRequest(
     Command Command, CommandFlags Flags, ulong Cookie, ulong Offset, ulong Length, ulong PayloadLength)
 {
-    public bool IsFua => (Flags & CommandFlags.Fua) != CommandFlags.None;
+    public bool IsWrite => Command is Command.Write or Command.Trim or Command.WriteZeroes;
+
+    /// <summary>Whether what it writes must be stable before it is acknowledged.</summary>
+    public bool WantsFlush => IsWrite && (Flags & CommandFlags.Fua) != CommandFlags.None;
+
+    /// <summary>How many extents may answer a block status, for each context.</summary>
+    public int MostExtents => (Flags & CommandFlags.RequestOne) != CommandFlags.None ? 1 : NbdLimits.Extents;
 
     public static int HeaderSize(ReplyStyle style) => style == ReplyStyle.Extended
         ? Unsafe.SizeOf<ExtendedRequest>()

@@ -13,7 +13,7 @@ namespace DmEra.Nbd.Transmission;
 internal sealed class NbdTransmission
 {
     // Longer requests gain nothing from sharing a receive or a send with others.
-    private const int LargestInline = 256 << 10;
+    private const int LargestInline = PieceExecutor.PieceBytes;
 
     private readonly NbdSession _session;
     private readonly IImmediateAccess? _immediate;      // of the device
@@ -24,14 +24,15 @@ internal sealed class NbdTransmission
     private readonly int _headerSize;
     private readonly ReplyEncoder _encoder;
     private readonly RequestExecutor _executor;
+    private readonly PieceExecutor _pieces;
     private readonly ReplyQueue _replies;
     private readonly WorkSlots _slots;
 
     // Of the connection's thread.
     private readonly byte[] _inputBuffer;
     private readonly InputBuffer _input;
-    private readonly byte[] _batch;
-    private int _batchLength;
+    private readonly byte[] _batchBuffer;
+    private readonly ReplyBatch _batch;
 
     /// <summary>Prepares a connection.</summary>
     /// <param name="session">What was negotiated.</param>
@@ -50,12 +51,14 @@ internal sealed class NbdTransmission
         _log = log;
         _headerSize = NbdRequest.HeaderSize(session.Style);
         _encoder = new ReplyEncoder(session.Style);
-        _executor = new RequestExecutor(session, _encoder);
+        _executor = new RequestExecutor(session, _encoder, buffers);
         _slots = new WorkSlots(this, buffers);
-        _replies = new ReplyQueue(transport, _slots.Return);
+        _replies = new ReplyQueue(transport, _slots.Return, log);
         _inputBuffer = buffers.Rent(LargestInline + _headerSize);
-        _input = new InputBuffer(transport, _inputBuffer);
-        _batch = buffers.Rent(LargestInline + _encoder.DataHeaderSize);
+        _batchBuffer = buffers.Rent(LargestInline + NbdBuffers.HeaderRoom);
+        _batch = new ReplyBatch(_replies, _batchBuffer);
+        _input = new InputBuffer(transport, _inputBuffer, _batch.Send);     // what is ready does not wait for the client
+        _pieces = new PieceExecutor(session.Export.Device, _executor, _encoder, _input, _batch, log);
     }
 
     /// <summary>Serves requests until the client disconnects, then sees those under way to their end.</summary>
@@ -70,10 +73,10 @@ internal sealed class NbdTransmission
         }
         finally
         {
+            _batch.Send();
             _slots.AwaitAll();
-            SendBatch();
             _buffers.Return(_inputBuffer);
-            _buffers.Return(_batch);
+            _buffers.Return(_batchBuffer);
         }
     }
 
@@ -88,8 +91,8 @@ internal sealed class NbdTransmission
         {
             _log.Fault(work.Request, fault);
             work.ClearReply();
-            Span<byte> reply = work.ReserveReply(ReplyEncoder.LongestShortReply);
-            work.AddReply(_encoder.WriteError(reply, work.Request, NbdErrno.From(fault), ""));
+            Span<byte> reply = work.Reserve(ReplyEncoder.LongestShortReply);
+            work.Add(_encoder.WriteError(reply, work.Request, NbdErrno.From(fault), ""));
         }
 
         _replies.Send(work);
@@ -105,7 +108,7 @@ internal sealed class NbdTransmission
 
     private bool ServeNext()
     {
-        if (!TryAwait(_headerSize)) return false;
+        if (!_input.TryFill(_headerSize)) return false;
         NbdRequest request = NbdRequest.Parse(_input.Peek(_headerSize), _session.Style);
         _input.Skip(_headerSize);
         if (request.Command == Command.Disconnect) return false;
@@ -116,18 +119,18 @@ internal sealed class NbdTransmission
         if (refusal.Error != NbdError.None)
         {
             // Clients do not expect an answer to what they are still sending.
-            if (!TryDiscard((int)request.PayloadLength)) return false;
-            _batchLength += _encoder.WriteError(ReserveShort(), request, refusal.Error, refusal.Text);
+            if (!_input.TryDiscard((int)request.PayloadLength)) return false;
+            _batch.Add(_encoder.WriteError(ReserveShort(), request, refusal.Error, refusal.Text));
             return true;
         }
 
-        if (request.Length == 0 && request.Command is not (Command.Flush or Command.BlockStatus))
+        if (request is { Length: 0, WantsFlush: false, Command: not (Command.Flush or Command.BlockStatus) })
             return Acknowledge(request);
 
         return request.Command switch
         {
             Command.Read when request.Length <= LargestInline => ServeRead(request),
-            Command.Write when request.Length <= LargestInline && !request.IsFua => ServeWrite(request),
+            Command.Write when request.Length <= LargestInline && !request.WantsFlush => ServeWrite(request),
             _ => ServeLater(request),
         };
     }
@@ -135,7 +138,7 @@ internal sealed class NbdTransmission
     private bool ServeRead(in NbdRequest request)
     {
         int header = _encoder.DataHeaderSize;
-        Span<byte> reply = Reserve(header + (int)request.Length);
+        Span<byte> reply = _batch.Reserve(header + (int)request.Length);
         try
         {
             if (_immediate is null || !_immediate.TryReadNow((long)request.Offset, reply[header..])) return ServeLater(request);
@@ -145,14 +148,14 @@ internal sealed class NbdTransmission
             return Fail(request, fault);
         }
 
-        _batchLength += _encoder.FinishRead(reply, request);
+        _batch.Add(_encoder.FinishRead(reply, request));
         return true;
     }
 
     private bool ServeWrite(in NbdRequest request)
     {
         int length = (int)request.Length;
-        if (!TryAwait(length)) return false;
+        if (!_input.TryFill(length)) return false;
         try
         {
             // Left in the input, the payload goes with the request.
@@ -170,14 +173,13 @@ internal sealed class NbdTransmission
 
     private bool ServeLater(in NbdRequest request)
     {
-        int bytes = request.Command == Command.Read
-            ? _encoder.DataHeaderSize + (int)request.Length
-            : (int)request.PayloadLength;
+        int bytes = Math.Max((int)request.PayloadLength, _encoder.LongestReply(request, _session.Contexts.Count));
         NbdWork? work = _slots.TryRent(request, bytes);
         if (work is null)
         {
-            SendBatch();
+            _batch.Send();
             work = _slots.Rent(request, bytes);
+            if (work is null) return _pieces.Execute(request);
         }
 
         if (!_input.TryTake(work.Payload))
@@ -192,41 +194,16 @@ internal sealed class NbdTransmission
 
     private bool Acknowledge(in NbdRequest request)
     {
-        _batchLength += _encoder.WriteDone(ReserveShort(), request);
+        _batch.Add(_encoder.WriteDone(ReserveShort(), request));
         return true;
     }
 
     private bool Fail(in NbdRequest request, DeviceException fault)
     {
         _log.Fault(request, fault);
-        _batchLength += _encoder.WriteError(ReserveShort(), request, NbdErrno.From(fault), "");
+        _batch.Add(_encoder.WriteError(ReserveShort(), request, NbdErrno.From(fault), ""));
         return true;
     }
 
-    private bool TryAwait(int bytes)
-    {
-        if (_input.Available >= bytes) return true;
-        SendBatch();    // before anything that waits for the client
-        return _input.TryFill(bytes);
-    }
-
-    private bool TryDiscard(int bytes)
-    {
-        if (_input.Available < bytes) SendBatch();
-        return _input.TryDiscard(bytes);
-    }
-
-    private Span<byte> ReserveShort() => Reserve(ReplyEncoder.LongestShortReply);
-
-    private Span<byte> Reserve(int size)
-    {
-        if (_batchLength + size > _batch.Length) SendBatch();
-        return _batch.AsSpan(_batchLength, size);
-    }
-
-    private void SendBatch()
-    {
-        _replies.Send(_batch.AsSpan(0, _batchLength));
-        _batchLength = 0;
-    }
+    private Span<byte> ReserveShort() => _batch.Reserve(ReplyEncoder.LongestShortReply);
 }

@@ -1,4 +1,4 @@
-using DmEra.Devices;
+using DmEra.Nbd.Protocol;
 
 namespace DmEra.Nbd.Transmission;
 
@@ -6,13 +6,8 @@ namespace DmEra.Nbd.Transmission;
 /// A request that is on its way through a worker, with the buffer for its payload or its reply. Belongs to one
 /// connection and is used again and again.
 /// </summary>
-internal sealed class NbdWork(NbdTransmission owner, NbdBuffers buffers)
+internal sealed class NbdWork(NbdTransmission owner, NbdBuffers buffers) : IReplyRoom
 {
-    // A larger buffer goes back to those shared by all connections when the request is done.
-    private const int LargestKept = (64 << 10) + NbdBuffers.HeaderRoom;
-
-    private const int LargestKeptExtents = 4096;
-
     private byte[] _buffer = [];
     private int _replyLength;
 
@@ -21,8 +16,11 @@ internal sealed class NbdWork(NbdTransmission owner, NbdBuffers buffers)
 
     public NbdRequest Request { get; private set; }
 
-    /// <summary>What the request holds of the connection's share of memory.</summary>
-    public int ReservedBytes { get; private set; }
+    /// <summary>What the request may hold of memory.</summary>
+    public int ReservedBytes { get; set; }
+
+    /// <summary>Whether that comes from what all connections have in common.</summary>
+    public bool IsShared { get; set; }
 
     /// <summary>What followed the request's header.</summary>
     public Span<byte> Payload => _buffer.AsSpan(0, (int)Request.PayloadLength);
@@ -30,26 +28,22 @@ internal sealed class NbdWork(NbdTransmission owner, NbdBuffers buffers)
     /// <summary>The reply, once there is one.</summary>
     public ReadOnlySpan<byte> Reply => _buffer.AsSpan(0, _replyLength);
 
-    /// <summary>The extents of one context; empty at first.</summary>
-    public List<Extent> Extents { get; } = [];
-
-    public void Begin(in NbdRequest request, int bytes)
+    public void Begin(in NbdRequest request)
     {
         Request = request;
-        ReservedBytes = bytes;
         _replyLength = 0;
-        Reserve(Math.Max(bytes, ReplyEncoder.LongestShortReply), keep: 0);
+
+        // How many extents there are comes out only when they are described.
+        _buffer = buffers.Rent(request.Command == Command.BlockStatus ? ReplyEncoder.LongestShortReply : ReservedBytes);
     }
 
-    /// <summary>Room for a reply of that size, behind the part of the reply that is there.</summary>
-    public Span<byte> ReserveReply(int size)
+    public Span<byte> Reserve(int size)
     {
-        Reserve(_replyLength + size, _replyLength);
+        if (_replyLength + size > _buffer.Length) Grow(_replyLength + size);
         return _buffer.AsSpan(_replyLength, size);
     }
 
-    /// <summary>Adds what was written to the reserved room.</summary>
-    public void AddReply(int length) => _replyLength += length;
+    public void Add(int length) => _replyLength += length;
 
     /// <summary>Drops what there is of a reply, as when it turns out to be an error.</summary>
     public void ClearReply() => _replyLength = 0;
@@ -63,19 +57,15 @@ internal sealed class NbdWork(NbdTransmission owner, NbdBuffers buffers)
     /// <summary>After the reply was sent.</summary>
     public void End()
     {
-        Extents.Clear();
-        if (Extents.Capacity > LargestKeptExtents) Extents.Capacity = LargestKeptExtents;
-        if (_buffer.Length <= LargestKept) return;
         buffers.Return(_buffer);
         _buffer = [];
     }
 
-    private void Reserve(int size, int keep)
+    private void Grow(int size)
     {
-        if (_buffer.Length >= size) return;
         byte[] larger = buffers.Rent(size);
-        _buffer.AsSpan(0, keep).CopyTo(larger);
-        if (_buffer.Length > 0) buffers.Return(_buffer);
+        Reply.CopyTo(larger);
+        buffers.Return(_buffer);
         _buffer = larger;
     }
 }

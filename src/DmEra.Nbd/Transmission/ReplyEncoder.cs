@@ -27,13 +27,22 @@ internal sealed class ReplyEncoder(ReplyStyle style)
     public int DataHeaderSize =>
         _hasChunks ? _chunkHeaderSize + Unsafe.SizeOf<Be64>() : Unsafe.SizeOf<SimpleReply>();
 
-    /// <summary>Bytes before the extents of one context.</summary>
-    public int StatusHeaderSize => _chunkHeaderSize
+    private int StatusHeaderSize => _chunkHeaderSize
         + (style == ReplyStyle.Extended ? Unsafe.SizeOf<ExtendedStatusPayload>() : Unsafe.SizeOf<Be32>());
 
-    /// <summary>Bytes of one extent.</summary>
-    public int ExtentSize =>
+    private int ExtentSize =>
         style == ReplyStyle.Extended ? Unsafe.SizeOf<ExtendedBlockDescriptor>() : Unsafe.SizeOf<BlockDescriptor>();
+
+    /// <summary>Bytes of a chunk with as many extents of one context.</summary>
+    public int StatusSize(int extents) => StatusHeaderSize + (extents * ExtentSize);
+
+    /// <summary>Bytes of a whole reply at most, if it tells all at once.</summary>
+    public int LongestReply(in NbdRequest request, int contexts) => request.Command switch
+    {
+        Command.Read => DataHeaderSize + (int)request.Length,
+        Command.BlockStatus => contexts * StatusSize(request.MostExtents),
+        _ => LongestShortReply,
+    };
 
     /// <summary>Success, with nothing more to tell.</summary>
     public int WriteDone(Span<byte> to, in NbdRequest request) =>
@@ -54,11 +63,21 @@ internal sealed class ReplyEncoder(ReplyStyle style)
         return fixedSize + textLength;
     }
 
+    /// <summary>Whether the data of a read must come behind one header, so that it cannot fail half-way.</summary>
+    public bool NeedsWholeData(in NbdRequest request) =>
+        !_hasChunks || (request.Flags & CommandFlags.Df) != CommandFlags.None;
+
+    /// <summary>The header of a read's data, which is to follow as it is.</summary>
+    public int BeginRead(Span<byte> to, in NbdRequest request) => _hasChunks
+        ? WriteDataHeader(to, request, ChunkFlags.Done, request.Offset, (int)request.Length)
+        : WriteSimple(to, request, NbdError.None);
+
     /// <summary>Makes a reply of data that was read to behind the place of its header.</summary>
     /// <param name="reply"><see cref="DataHeaderSize"/> bytes to be filled in, then the data; zeroes among the data
     /// are told as holes, and what follows is moved up.</param>
     /// <param name="request">The read.</param>
-    public int FinishRead(Span<byte> reply, in NbdRequest request)
+    /// <param name="from">How far into the read this data begins, if it is not all of it.</param>
+    public int FinishRead(Span<byte> reply, in NbdRequest request, int from = 0)
     {
         int header = DataHeaderSize;
         int length = reply.Length - header;
@@ -68,23 +87,24 @@ internal sealed class ReplyEncoder(ReplyStyle style)
             return reply.Length;
         }
 
-        bool isWhole = (request.Flags & CommandFlags.Df) != CommandFlags.None;
+        bool isWhole = NeedsWholeData(request);
         int written = 0;
         for (int start = 0, end; start < length; start = end)
         {
             end = isWhole ? length : EndOfRun(reply[header..], start);
-            ChunkFlags flags = end == length ? ChunkFlags.Done : ChunkFlags.None;
+            ChunkFlags flags = from + end == (int)request.Length ? ChunkFlags.Done : ChunkFlags.None;
+            ulong offset = request.Offset + (uint)(from + start);
             ReadOnlySpan<byte> data = reply[(header + start)..(header + end)];
             if (IsZero(data))
             {
-                written += WriteHole(reply[written..], request, flags, request.Offset + (uint)start, data.Length);
+                written += WriteHole(reply[written..], request, flags, offset, data.Length);
                 continue;
             }
 
             // The first data lies right behind its header; later data comes after a hole, which leaves room for both
             // headers.
             data.CopyTo(reply[(written + header)..]);
-            written += WriteDataHeader(reply[written..], request, flags, request.Offset + (uint)start, data.Length);
+            written += WriteDataHeader(reply[written..], request, flags, offset, data.Length);
             written += data.Length;
         }
 
@@ -95,7 +115,7 @@ internal sealed class ReplyEncoder(ReplyStyle style)
     public int WriteStatus(
         Span<byte> to, in NbdRequest request, ChunkFlags flags, uint contextId, ReadOnlySpan<Extent> extents)
     {
-        int size = StatusHeaderSize + (extents.Length * ExtentSize);
+        int size = StatusSize(extents.Length);
         int payload = WriteChunkHeader(
             to,
             request,

@@ -7,7 +7,10 @@ namespace DmEra.Nbd.Transmission;
 /// reply to that one: replies that become ready together go out together, and a client that does not take its
 /// replies holds up one worker at most.
 /// </summary>
-internal sealed class ReplyQueue(INbdTransport transport, Action<NbdWork> sent)
+/// <param name="transport">The connection.</param>
+/// <param name="sent">Called when a reply is done with.</param>
+/// <param name="log">Where a transport that breaks is reported.</param>
+internal sealed class ReplyQueue(INbdTransport transport, Action<NbdWork> sent, ConnectionLog log)
 {
     private const int LargestTogether = 16 << 10;
 
@@ -20,6 +23,7 @@ internal sealed class ReplyQueue(INbdTransport transport, Action<NbdWork> sent)
     // Used by the sender.
     private readonly byte[] _together = new byte[LargestTogether];
     private int _togetherLength;
+    private bool _isLost;
 
     /// <summary>By a worker: sends a reply, or leaves it to the thread that is sending.</summary>
     public void Send(NbdWork work)
@@ -47,7 +51,7 @@ internal sealed class ReplyQueue(INbdTransport transport, Action<NbdWork> sent)
             _isSending = true;
         }
 
-        if (!batch.IsEmpty) transport.TrySend(batch);
+        Transmit(batch);
         SendQueued();
     }
 
@@ -88,7 +92,7 @@ internal sealed class ReplyQueue(INbdTransport transport, Action<NbdWork> sent)
         if (_togetherLength + reply.Length > LargestTogether) SendTogether();
         if (reply.Length > LargestTogether)
         {
-            transport.TrySend(reply);
+            Transmit(reply);
             return;
         }
 
@@ -98,7 +102,20 @@ internal sealed class ReplyQueue(INbdTransport transport, Action<NbdWork> sent)
 
     private void SendTogether()
     {
-        if (_togetherLength > 0) transport.TrySend(_together.AsSpan(0, _togetherLength));
+        Transmit(_together.AsSpan(0, _togetherLength));
         _togetherLength = 0;
+    }
+
+    // Whatever becomes of it, the sender goes on: every request must come to its end.
+    private void Transmit(ReadOnlySpan<byte> data)
+    {
+        if (data.IsEmpty || _isLost) return;
+        try { _isLost = !transport.TrySend(data); }
+        catch (Exception cause)
+        {
+            _isLost = true;
+            log.Fault("cannot send", cause);
+            transport.Abort();
+        }
     }
 }

@@ -8,7 +8,7 @@ using DmEra.Nbd.Protocol;
 namespace DmEra.Nbd.Transmission;
 
 /// <summary>Executes requests that passed <see cref="RequestRules"/> on a device, whatever time it takes.</summary>
-internal sealed class RequestExecutor(NbdSession session, ReplyEncoder encoder)
+internal sealed class RequestExecutor(NbdSession session, ReplyEncoder encoder, NbdBuffers buffers)
 {
     private readonly IBlockDevice _device = session.Export.Device;
     private readonly IReadAhead? _readAhead = session.Export.Device as IReadAhead;
@@ -18,16 +18,65 @@ internal sealed class RequestExecutor(NbdSession session, ReplyEncoder encoder)
     public void Execute(NbdWork work)
     {
         NbdRequest request = work.Request;
+        if (request.Command == Command.Read)
+        {
+            Read(work);
+            return;
+        }
+
+        if (request.Command == Command.BlockStatus)
+        {
+            DescribeBlocks(request, work.Payload, work);
+            return;
+        }
+
+        // One of nothing is there for the flush that it asks for.
+        if (request.Length > 0 || request.Command == Command.Flush) Apply(request, work.Payload);
+
+        // Stable before it is acknowledged.
+        if (request.WantsFlush) _device.Flush();
+        work.Add(encoder.WriteDone(work.Reserve(ReplyEncoder.LongestShortReply), request));
+    }
+
+    /// <summary>Lays out the chunks that answer a block status.</summary>
+    /// <exception cref="DeviceException">The device failed; there may be chunks already.</exception>
+    public void DescribeBlocks(in NbdRequest request, ReadOnlySpan<byte> payload, IReplyRoom reply)
+    {
+        Refusal refusal = StatusQuery.Read(request, payload, session, out StatusQuery query);
+        if (refusal.Error != NbdError.None)
+        {
+            reply.Add(encoder.WriteError(
+                reply.Reserve(ReplyEncoder.LongestShortReply), request, refusal.Error, refusal.Text));
+            return;
+        }
+
+        List<Extent> extents = buffers.RentExtents();
+        try
+        {
+            for (uint left = query.ContextMask, others; left != 0; left = others)
+            {
+                others = left & (left - 1);
+                SelectedContext selected = session.Contexts[BitOperations.TrailingZeroCount(left)];
+                extents.Clear();
+                selected.Context.Describe((long)request.Offset, (long)query.Length, request.MostExtents, extents);
+
+                ChunkFlags flags = others == 0 ? ChunkFlags.Done : ChunkFlags.None;
+                Span<byte> chunk = reply.Reserve(encoder.StatusSize(extents.Count));
+                reply.Add(encoder.WriteStatus(chunk, request, flags, selected.Id, CollectionsMarshal.AsSpan(extents)));
+            }
+        }
+        finally
+        {
+            buffers.Return(extents);
+        }
+    }
+
+    private void Apply(in NbdRequest request, ReadOnlySpan<byte> payload)
+    {
         long offset = (long)request.Offset;
         long length = (long)request.Length;
         switch (request.Command)
         {
-            case Command.Read:
-                Read(work);
-                return;
-            case Command.BlockStatus:
-                DescribeBlocks(work);
-                return;
             case Command.Flush:
                 _device.Flush();
                 break;
@@ -35,7 +84,7 @@ internal sealed class RequestExecutor(NbdSession session, ReplyEncoder encoder)
                 _readAhead?.Prefetch(offset, length);
                 break;
             case Command.Write:
-                _device.Write(offset, work.Payload);
+                _device.Write(offset, payload);
                 break;
             case Command.Trim:
                 _device.Trim(offset, length);
@@ -46,18 +95,13 @@ internal sealed class RequestExecutor(NbdSession session, ReplyEncoder encoder)
             default:
                 throw new UnreachableException();
         }
-
-        // Stable before it is acknowledged.
-        if (request is { IsFua: true, Command: Command.Write or Command.Trim or Command.WriteZeroes })
-            _device.Flush();
-        work.AddReply(encoder.WriteDone(work.ReserveReply(ReplyEncoder.LongestShortReply), request));
     }
 
     private void Read(NbdWork work)
     {
-        Span<byte> reply = work.ReserveReply(encoder.DataHeaderSize + (int)work.Request.Length);
+        Span<byte> reply = work.Reserve(encoder.DataHeaderSize + (int)work.Request.Length);
         _device.Read((long)work.Request.Offset, reply[encoder.DataHeaderSize..]);
-        work.AddReply(encoder.FinishRead(reply, work.Request));
+        work.Add(encoder.FinishRead(reply, work.Request));
     }
 
     private static ZeroingMode ModeOf(CommandFlags flags) =>
@@ -68,30 +112,4 @@ internal sealed class RequestExecutor(NbdSession session, ReplyEncoder encoder)
             CommandFlags.NoHole | CommandFlags.FastZero => ZeroingMode.FastOnlyKeepAllocated,
             _ => ZeroingMode.MayDeallocate,
         };
-
-    private void DescribeBlocks(NbdWork work)
-    {
-        NbdRequest request = work.Request;
-        Refusal refusal = StatusQuery.Read(request, work.Payload, session, out StatusQuery query);
-        if (refusal.Error != NbdError.None)
-        {
-            work.AddReply(encoder.WriteError(
-                work.ReserveReply(ReplyEncoder.LongestShortReply), request, refusal.Error, refusal.Text));
-            return;
-        }
-
-        int maxExtents = (request.Flags & CommandFlags.RequestOne) != CommandFlags.None ? 1 : NbdLimits.Extents;
-        for (uint left = query.ContextMask, others; left != 0; left = others)
-        {
-            others = left & (left - 1);
-            SelectedContext selected = session.Contexts[BitOperations.TrailingZeroCount(left)];
-            work.Extents.Clear();
-            selected.Context.Describe((long)request.Offset, (long)query.Length, maxExtents, work.Extents);
-
-            ChunkFlags flags = others == 0 ? ChunkFlags.Done : ChunkFlags.None;
-            ReadOnlySpan<Extent> extents = CollectionsMarshal.AsSpan(work.Extents);
-            Span<byte> chunk = work.ReserveReply(encoder.StatusHeaderSize + (extents.Length * encoder.ExtentSize));
-            work.AddReply(encoder.WriteStatus(chunk, request, flags, selected.Id, extents));
-        }
-    }
 }

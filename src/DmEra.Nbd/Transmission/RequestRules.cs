@@ -19,17 +19,17 @@ internal static class RequestRules
     private static readonly Refusal ReadOnly = new(NbdError.NotPermitted, "the export is read-only");
     private static readonly Refusal FlushRange = new(NbdError.Invalid, "flush takes neither offset nor length");
     private static readonly Refusal NoContext = new(NbdError.Invalid, "no metadata context is selected");
-    private static readonly Refusal TooLong = new(NbdError.Overflow, "longer than the maximum payload");
+    private static readonly Refusal WriteTooLong = new(NbdError.Invalid, "longer than the maximum payload");
+    private static readonly Refusal ReadTooLong = new(NbdError.Overflow, "longer than the maximum payload");
     private static readonly Refusal WritePastEnd = new(NbdError.NoSpace, "past the end of the export");
     private static readonly Refusal PastEnd = new(NbdError.Invalid, "past the end of the export");
 
     public static Refusal Check(in NbdRequest request, NbdSession session)
     {
-        bool isWrite = request.Command is Command.Write or Command.WriteZeroes or Command.Trim;
         if (request.Command is Command.Disconnect or > Command.BlockStatus) return UnknownCommand;
         if ((request.Flags & ~AllowedFlags(request.Command, session)) != CommandFlags.None)
             return request.PayloadLength > 0 && request.Command != Command.Write ? Payload : UnknownFlag;
-        if (isWrite && session.Export.IsReadOnly) return ReadOnly;
+        if (request.IsWrite && session.Export.IsReadOnly) return ReadOnly;
 
         switch (request.Command)
         {
@@ -43,8 +43,10 @@ internal static class RequestRules
                 return Refusal.None;    // the rest is StatusQuery's
             case Command.Write when session.Style == ReplyStyle.Extended && request.PayloadLength != request.Length:
                 return NoPayload;
-            case Command.Read or Command.Write when request.Length > NbdLimits.PayloadBytes:
-                return TooLong;
+            case Command.Read when request.Length > NbdLimits.PayloadBytes:
+                return ReadTooLong;
+            case Command.Write when request.Length > NbdLimits.PayloadBytes:
+                return WriteTooLong;
             default:
                 return CheckRange(request.Command, request.Offset, request.Length, session);
         }

@@ -1,8 +1,9 @@
 namespace DmEra.Nbd.Transmission;
 
 /// <summary>
-/// Bounds how many requests of one connection are with the workers, and how much memory they hold. When there is no
-/// room the connection stops reading requests: the client waits, nobody else does.
+/// Bounds how many requests of one connection are with the workers, and how much memory they hold: a share of its own,
+/// which nobody can take away, and beyond that what is left of the one that all connections have in common. When there
+/// is no room the connection stops reading requests until one of its own is over: it never waits for another client.
 /// </summary>
 internal sealed class WorkSlots(NbdTransmission owner, NbdBuffers buffers)
 {
@@ -10,42 +11,40 @@ internal sealed class WorkSlots(NbdTransmission owner, NbdBuffers buffers)
     private NbdWork? _free;
     private int _inUse;
     private long _bytesInUse;
+    private long _ownBytesInUse;
 
     /// <summary>Takes a slot for a request that needs that many bytes; null when there is none just now.</summary>
     public NbdWork? TryRent(in NbdRequest request, int bytes)
     {
-        NbdWork work;
-        lock (_gate)
-        {
-            if (!HasRoom(bytes)) return null;
-            work = Take(bytes);
-        }
-
-        work.Begin(request, bytes);
+        NbdWork? work;
+        lock (_gate) work = TryTake(NbdBuffers.LengthFor(bytes));
+        work?.Begin(request);
         return work;
     }
 
-    /// <summary>Takes a slot, waiting for it.</summary>
-    public NbdWork Rent(in NbdRequest request, int bytes)
+    /// <summary>Takes a slot, waiting for other requests of this connection to end.</summary>
+    /// <returns>null when there are none, and others hold the memory that this one needs.</returns>
+    public NbdWork? Rent(in NbdRequest request, int bytes)
     {
-        NbdWork work;
+        NbdWork? work;
         lock (_gate)
         {
-            while (!HasRoom(bytes)) Monitor.Wait(_gate);
-            work = Take(bytes);
+            while ((work = TryTake(NbdBuffers.LengthFor(bytes))) is null && _inUse > 0) Monitor.Wait(_gate);
         }
 
-        work.Begin(request, bytes);
+        work?.Begin(request);
         return work;
     }
 
     public void Return(NbdWork work)
     {
         work.End();
+        if (work.IsShared) buffers.Release(work.ReservedBytes);
         lock (_gate)
         {
             _inUse--;
             _bytesInUse -= work.ReservedBytes;
+            if (!work.IsShared) _ownBytesInUse -= work.ReservedBytes;
             work.Next = _free;
             _free = work;
             Monitor.PulseAll(_gate);
@@ -61,16 +60,21 @@ internal sealed class WorkSlots(NbdTransmission owner, NbdBuffers buffers)
         }
     }
 
-    private bool HasRoom(int bytes) =>
-        _inUse == 0 || (_inUse < NbdLimits.RequestsUnderWay && _bytesInUse + bytes <= NbdLimits.BytesUnderWay);
-
-    private NbdWork Take(int bytes)
+    private NbdWork? TryTake(int bytes)
     {
+        bool hasRoom = _inUse == 0
+            || (_inUse < NbdLimits.RequestsUnderWay && _bytesInUse + bytes <= NbdLimits.BytesUnderWay);
+        bool isShared = _ownBytesInUse + bytes > NbdLimits.OwnBytes;
+        if (!hasRoom || (isShared && !buffers.TryReserve(bytes))) return null;
+
         _inUse++;
         _bytesInUse += bytes;
-        if (_free is not { } work) return new NbdWork(owner, buffers);
+        if (!isShared) _ownBytesInUse += bytes;
+        NbdWork work = _free ?? new NbdWork(owner, buffers);
         _free = work.Next;
         work.Next = null;
+        work.ReservedBytes = bytes;
+        work.IsShared = isShared;
         return work;
     }
 }

@@ -4,7 +4,10 @@ namespace DmEra.Nbd.Transport;
 /// What has been received and not yet been used. One receive may bring many messages; they are taken from here
 /// without copying. Used by the receiving thread only.
 /// </summary>
-internal sealed class InputBuffer(INbdTransport transport, byte[] buffer)
+/// <param name="transport">Where more comes from.</param>
+/// <param name="buffer">Holds it.</param>
+/// <param name="beforeWaiting">Called before anything that waits for the peer.</param>
+internal sealed class InputBuffer(INbdTransport transport, byte[] buffer, Action? beforeWaiting = null)
 {
     private int _start;
     private int _end;
@@ -22,7 +25,7 @@ internal sealed class InputBuffer(INbdTransport transport, byte[] buffer)
         while (Available < count)
         {
             MakeRoom(count);
-            int received = transport.Receive(buffer.AsSpan(_end));
+            int received = Receive(buffer.AsSpan(_end));
             if (received == 0) return false;
             _end += received;
         }
@@ -38,7 +41,7 @@ internal sealed class InputBuffer(INbdTransport transport, byte[] buffer)
         Skip(buffered);
         for (to = to[buffered..]; !to.IsEmpty;)
         {
-            int received = transport.Receive(to);
+            int received = Receive(to);
             if (received == 0) return false;
             to = to[received..];
         }
@@ -58,6 +61,12 @@ internal sealed class InputBuffer(INbdTransport transport, byte[] buffer)
         }
 
         return true;
+    }
+
+    private int Receive(Span<byte> to)
+    {
+        beforeWaiting?.Invoke();
+        return transport.Receive(to);
     }
 
     private void MakeRoom(int count)

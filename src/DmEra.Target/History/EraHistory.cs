@@ -11,6 +11,9 @@ namespace DmEra.Target.History;
 /// </summary>
 public sealed class EraHistory : IDisposable
 {
+    // At reading what may be written at that moment.
+    private const int Attempts = 100;
+
     private readonly MetadataReader _reader;
     private readonly CommittedState _state;
     private readonly WindowReader _window;
@@ -75,7 +78,7 @@ public sealed class EraHistory : IDisposable
         MetadataReader reader = new(metadata);
         ulong address = ReadLiveSuperblock(reader).MetadataSnap;
         if (address == 0) return null;
-        Superblock snapshot = CommittedState.ReadSuperblock(reader, address);
+        Superblock snapshot = ReadSnapshot(reader, address);
         Action requireHeld = () => RequireHeld(reader, address, snapshot.CurrentEra);
         try
         {
@@ -97,23 +100,17 @@ public sealed class EraHistory : IDisposable
     public void ReadEras(uint firstBlock, Span<uint> eras)
     {
         ArgumentOutOfRangeException.ThrowIfGreaterThan(firstBlock + (ulong)eras.Length, NrBlocks, nameof(eras));
-        Span<uint> all = eras;
-        uint lead = firstBlock % 64;
-        if (lead != 0)
+        try
         {
-            // Windows begin where words of bitsets do.
-            Span<uint> word = stackalloc uint[64];
-            word = word[..(int)Math.Min(64, NrBlocks - (firstBlock - lead))];
-            _window.ReadEras(firstBlock - lead, word);
-            word = word[(int)lead..];
-            word = word[..Math.Min(word.Length, eras.Length)];
-            word.CopyTo(eras);
-            eras = eras[word.Length..];
-            firstBlock += (uint)word.Length;
+            ReadWindows(firstBlock, eras);
+        }
+        catch (MetadataCorruptException)
+        {
+            _requireHeld?.Invoke();
+            throw;
         }
 
-        if (!eras.IsEmpty) _window.ReadEras(firstBlock, eras);
-        if (_latestEra < _state.CurrentEra) HideLaterEras(all);
+        if (_latestEra < _state.CurrentEra) HideLaterEras(eras);
         _requireHeld?.Invoke();
     }
 
@@ -161,6 +158,25 @@ public sealed class EraHistory : IDisposable
         foreach (ref uint era in eras) era = Math.Min(era, _latestEra);
     }
 
+    private void ReadWindows(uint firstBlock, Span<uint> eras)
+    {
+        uint lead = firstBlock % 64;
+        if (lead != 0)
+        {
+            // Windows begin where words of bitsets do.
+            Span<uint> word = stackalloc uint[64];
+            word = word[..(int)Math.Min(64, NrBlocks - (firstBlock - lead))];
+            _window.ReadEras(firstBlock - lead, word);
+            word = word[(int)lead..];
+            word = word[..Math.Min(word.Length, eras.Length)];
+            word.CopyTo(eras);
+            eras = eras[word.Length..];
+            firstBlock += (uint)word.Length;
+        }
+
+        if (!eras.IsEmpty) _window.ReadEras(firstBlock, eras);
+    }
+
     private IEnumerable<BlockRange> FindWritten(uint era, BlockRange within)
     {
         WrittenRuns runs = new(_window, era, within, _requireHeld);
@@ -172,7 +188,6 @@ public sealed class EraHistory : IDisposable
 
     private static Superblock ReadLiveSuperblock(MetadataReader reader)
     {
-        const int Attempts = 100;
         for (int attempt = 1; ; attempt++)
         {
             try { return CommittedState.ReadSuperblock(reader, Superblock.Location); }
@@ -184,11 +199,26 @@ public sealed class EraHistory : IDisposable
         }
     }
 
+    private static Superblock ReadSnapshot(MetadataReader reader, ulong address)
+    {
+        for (int attempt = 1; ; attempt++)
+        {
+            try { return CommittedState.ReadSuperblock(reader, address); }
+            catch (MetadataCorruptException)
+            {
+                // Perhaps dropped since its address was read, and another block is there or, just now, another snapshot.
+                if (ReadLiveSuperblock(reader).MetadataSnap != address) throw new SnapshotDroppedException();
+                if (attempt == Attempts) throw;
+                Thread.Yield();
+            }
+        }
+    }
+
     private static void RequireHeld(MetadataReader reader, ulong address, uint era)
     {
         // Another snapshot may be in its place: then it is of a later era.
         bool isHeld = ReadLiveSuperblock(reader).MetadataSnap == address
-            && CommittedState.ReadSuperblock(reader, address).CurrentEra == era;
+            && ReadSnapshot(reader, address).CurrentEra == era;
         if (!isHeld) throw new SnapshotDroppedException();
     }
 }

@@ -253,9 +253,11 @@ internal sealed partial class EraTransactions
 
     private void Report(string line)
     {
-        // A log that cannot be written to must not stop the worker.
         try { _log(line); }
-        catch (IOException) { }
+        catch (Exception)
+        {
+            return;     // whatever is wrong with the log, which is the embedder's, it must not stop the worker
+        }
     }
 
     private MetadataUsage MeasureUsage() =>

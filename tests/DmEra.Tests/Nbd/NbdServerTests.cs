@@ -110,8 +110,7 @@ public sealed class NbdServerTests
         using TestServer server = new(
             new NbdServerOptions { MaxConnections = 2 }, Export(new MemoryBlockDevice(Size)));
         using RawClient first = Connected(server.EndPoint);
-        RawClient second = new(server.EndPoint);
-        server.AwaitConnections(2);
+        RawClient second = Connected(server.EndPoint);
 
         using (RawClient third = new(server.EndPoint)) third.ExpectClosed();
         second.Dispose();
@@ -120,7 +119,7 @@ public sealed class NbdServerTests
         using RawClient fourth = Connected(server.EndPoint);
         fourth.ExpectAlive();
         first.ExpectAlive();
-        Assert.Contains("client 3 (unix): turned away, 2 are connected", server.Log.Notes);
+        Assert.Contains("client 3 (unix): turned away, 2 clients are served already", server.Log.Notes);
     }
 
     [Fact]
@@ -187,19 +186,63 @@ public sealed class NbdServerTests
     {
         ManualTime time = new();
         using TestServer server = new(
-            new NbdServerOptions { Time = time, HandshakeTimeout = TimeSpan.FromSeconds(10), MaxConnections = 20 },
+            new NbdServerOptions { Time = time, HandshakeTimeout = TimeSpan.FromSeconds(10), MaxConnections = 1 },
             Export(new MemoryBlockDevice(Size)));
         List<RawClient> silent = [.. Enumerable.Range(0, 20).Select(_ => new RawClient(server.EndPoint))];
         server.AwaitConnections(20);
         foreach (RawClient client in silent) client.Receive(18);    // its timer is set by now
-        using (RawClient turnedAway = new(server.EndPoint)) turnedAway.ExpectClosed();
-
-        time.Advance(TimeSpan.FromSeconds(10));
-        server.AwaitConnections(0);
 
         using RawClient served = Connected(server.EndPoint);
         served.ExpectAlive();
+        time.Advance(TimeSpan.FromSeconds(10));
+        server.AwaitConnections(1);
+
+        served.ExpectAlive();
         silent.ForEach(client => client.Dispose());
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void Strangers_who_say_nothing_do_not_keep_clients_out(bool tcp)
+    {
+        using TestServer server = new(
+            new NbdServerOptions { MaxConnections = 2 }, Export(new MemoryBlockDevice(Size)));
+        EndPoint endPoint = tcp ? server.Server.Listen(new IPEndPoint(IPAddress.Loopback, 0)) : server.EndPoint;
+        List<RawClient> silent = [];
+        for (int i = 0; i < 300; i++)
+        {
+            silent.Add(new RawClient(endPoint));
+            if (i % 100 != 99) continue;
+            using RawClient client = Connected(endPoint);
+            client.ExpectAlive();
+        }
+
+        silent[0].Receive(18);
+        silent[0].ExpectClosed();
+        Wait.Until(() => server.Server.ConnectionCount <= NbdLimits.Handshakes + 1);
+        Assert.Contains("client 1 ", string.Join('\n', server.Log.Notes), StringComparison.Ordinal);
+        silent.ForEach(client => client.Dispose());
+    }
+
+    [Fact]
+    public void A_client_that_chooses_an_export_when_the_server_is_full_is_told_so()
+    {
+        using TestServer server = new(
+            new NbdServerOptions { MaxConnections = 1 }, Export(new MemoryBlockDevice(Size)));
+        using RawClient late = Greeted(server.EndPoint);
+        using RawClient old = Greeted(server.EndPoint);
+        RawClient served = Connected(server.EndPoint);
+
+        OptionReply refusal = late.Negotiate(OptGo, ExportAndRequests("disk"))[^1];
+        old.Send(Option(OptExportName));
+
+        Assert.Equal((RepErrPolicy, "1 clients are served already"), (refusal.Type, refusal.Text));
+        old.ExpectClosed();
+        served.ExpectAlive();
+        served.Dispose();
+        Wait.Until(() => late.Negotiate(OptGo, ExportAndRequests("disk"))[^1].Type == RepAck);
+        late.ExpectAlive();
     }
 
     [Fact]
@@ -303,6 +346,66 @@ public sealed class NbdServerTests
     }
 
     [Fact]
+    public void Stopping_takes_no_longer_than_it_may_whatever_the_device_does()
+    {
+        using ManualResetEventSlim arrived = new();
+        using ManualResetEventSlim gate = new();
+        using HookedDevice device = new(Size);
+        device.Before = _ =>
+        {
+            arrived.Set();
+            Wait.For(gate);
+        };
+        TimeSpan limit = TimeSpan.FromSeconds(2);
+        using TestServer server = new(new NbdServerOptions { DrainTimeout = limit }, Export(device));
+        using RawClient client = Connected(server.EndPoint);
+        client.Send(Request(CmdFlush, 1, 0, 0));
+        Wait.For(arrived);
+
+        long start = TimeProvider.System.GetTimestamp();
+        server.Server.Stop();
+        TimeSpan taken = TimeProvider.System.GetElapsedTime(start);
+        gate.Set();
+
+        Assert.InRange(taken, limit * 0.9, limit * 1.9);
+        Assert.Contains("stopped while the device still holds requests of clients that are gone", server.Log.Notes);
+    }
+
+    [Theory]
+    [InlineData(1 << 20)]
+    [InlineData(0)]
+    public void Clients_that_never_read_can_hold_no_more_than_there_is_to_share(int sharedBytes)
+    {
+        const int Greedy = 12;
+        const int Long = 8 << 20;
+        using HookedDevice device = new(Long);
+        byte[] content = new byte[Long];
+        new Random(1).NextBytes(content);
+        device.Content.Write(0, content);
+        using TestServer server = new(new NbdServerOptions { SharedBytes = sharedBytes }, Export(device));
+        List<RawClient> greedy = [.. Enumerable.Range(0, Greedy).Select(_ => Connected(server.EndPoint))];
+        foreach (RawClient client in greedy)
+        {
+            for (uint i = 0; i < 4; i++) client.Send([.. Request(CmdRead, i, 0, Long), .. Request(CmdRead, i, 0, 300_000)]);
+        }
+
+        using (RawClient reader = Connected(server.EndPoint))
+        {
+            for (uint i = 0; i < 3; i++)
+            {
+                reader.Send(Request(CmdRead, i, 0, Long));
+                reader.Expect(SimpleReply(i));
+                Assert.True(content.AsSpan().SequenceEqual(reader.Receive(Long)));
+            }
+        }
+
+        Assert.InRange(server.Server.Buffers.LentBytes, 0, sharedBytes + ((Greedy + 1) * (NbdLimits.OwnBytes + (1 << 20))));
+        greedy.ForEach(client => client.Dispose());
+        server.AwaitConnections(0);
+        Wait.Until(() => server.Server.Buffers.LentBytes == 0);
+    }
+
+    [Fact]
     public void Clients_that_do_not_take_their_replies_do_not_disturb_others()
     {
         using HookedDevice device = new(Size);
@@ -320,6 +423,24 @@ public sealed class NbdServerTests
         client.Expect(SimpleReply(1, 0, new byte[512]));
         stuck.ForEach(one => one.Dispose());
         server.AwaitConnections(1);
+    }
+
+    [Fact]
+    public void A_log_that_throws_disturbs_nobody()
+    {
+        using NbdServer server = new(
+            [Export(new MemoryBlockDevice(Size))], new NbdServerOptions { MaxConnections = 1, Log = new BrokenLog() });
+        EndPoint endPoint = server.Listen(new IPEndPoint(IPAddress.Loopback, 0));
+        using RawClient client = Connected(endPoint);
+        using (RawClient turnedAway = new(endPoint)) turnedAway.ExpectClosed();
+
+        client.ExpectAlive();
+        client.Send(new byte[28]);
+        client.ExpectClosed();
+
+        Wait.Until(() => server.ConnectionCount == 0);
+        using RawClient next = Connected(endPoint);
+        next.ExpectAlive();
     }
 
     [Fact]
@@ -377,4 +498,11 @@ public sealed class NbdServerTests
     }
 
     private static NbdExport Export(IBlockDevice device) => new("disk", device, new BlockStatusCatalog());
+
+    private sealed class BrokenLog : INbdLog
+    {
+        public void Note(string message) => throw new InvalidOperationException("a bug");
+
+        public void Fault(string message, Exception cause) => throw new InvalidOperationException("a bug");
+    }
 }

@@ -18,6 +18,12 @@ internal sealed class ScriptedTransport(byte[] script, int pieceBytes = int.MaxV
     /// <summary>Called before each receive, with the number of bytes received so far.</summary>
     public Action<long> BeforeReceive { get; set; } = _ => { };
 
+    /// <summary>Called before each send.</summary>
+    public Action BeforeSend { get; set; } = () => { };
+
+    /// <summary>Called when the connection is given up.</summary>
+    public Action BeforeAbort { get; set; } = () => { };
+
     public int Receive(Span<byte> buffer)
     {
         BeforeReceive(_position);
@@ -31,6 +37,7 @@ internal sealed class ScriptedTransport(byte[] script, int pieceBytes = int.MaxV
 
     public bool TrySend(ReadOnlySpan<byte> data)
     {
+        BeforeSend();
         SentBytes += data.Length;
         Sends++;
         return true;
@@ -38,7 +45,11 @@ internal sealed class ScriptedTransport(byte[] script, int pieceBytes = int.MaxV
 
     public void StopReceiving() => _position = _end;
 
-    public void Abort() => StopReceiving();
+    public void Abort()
+    {
+        BeforeAbort();
+        StopReceiving();
+    }
 
     public void Dispose()
     {

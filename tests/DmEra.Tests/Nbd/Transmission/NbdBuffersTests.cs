@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using DmEra.Nbd.Transmission;
 
 namespace DmEra.Tests.Nbd.Transmission;
@@ -27,6 +28,36 @@ public sealed class NbdBuffersTests
     }
 
     [Fact]
+    public void What_connections_hold_together_is_limited()
+    {
+        NbdBuffers buffers = new(sharedBytes: 100);
+
+        Assert.True(buffers.TryReserve(60));
+        Assert.False(buffers.TryReserve(41));
+        Assert.True(buffers.TryReserve(40));
+        buffers.Release(60);
+        Assert.False(buffers.TryReserve(61));
+        Assert.True(buffers.TryReserve(60));
+    }
+
+    [Fact]
+    public void Nothing_large_is_kept_when_the_last_connection_has_ended()
+    {
+        NbdBuffers buffers = new();
+        WeakReference large = Lend(buffers, 32 << 20);
+        WeakReference second = Lend(buffers, 32 << 20);
+        byte[] small = buffers.Rent(1 << 20);
+        buffers.Return(small);
+
+        buffers.Trim(isIdle: false);
+        Assert.True(large.IsAlive);
+        buffers.Trim(isIdle: true);
+
+        Assert.False(large.IsAlive || second.IsAlive);
+        Assert.Same(small, buffers.Rent(1 << 20));
+    }
+
+    [Fact]
     public void No_more_is_kept_than_64_mebibytes()
     {
         NbdBuffers buffers = new();
@@ -36,5 +67,14 @@ public sealed class NbdBuffersTests
         Assert.Same(lent[0], buffers.Rent(32 << 20));
         byte[] next = buffers.Rent(32 << 20);
         Assert.DoesNotContain(lent, buffer => ReferenceEquals(buffer, next));
+    }
+
+    // Not inlined, or the stack would hold on to it.
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static WeakReference Lend(NbdBuffers buffers, int size)
+    {
+        byte[] buffer = GC.AllocateUninitializedArray<byte>(NbdBuffers.LengthFor(size));
+        buffers.Return(buffer);
+        return new WeakReference(buffer);
     }
 }

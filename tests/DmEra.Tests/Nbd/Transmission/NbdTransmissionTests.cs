@@ -1,5 +1,8 @@
 using System.Collections.Concurrent;
 using DmEra.Devices;
+using DmEra.Nbd;
+using DmEra.Nbd.Handshake;
+using DmEra.Nbd.Transmission;
 using static DmEra.Tests.Nbd.RawClient;
 
 namespace DmEra.Tests.Nbd.Transmission;
@@ -125,6 +128,93 @@ public sealed class NbdTransmissionTests
         Assert.Equal(
             ["write", "flush", "trim", "flush", "zero MayDeallocate", "flush", "read now"],
             calls.Select(call => call.Operation));
+    }
+
+    [Theory]
+    [InlineData(CmdWrite)]
+    [InlineData(CmdTrim)]
+    [InlineData(CmdWriteZeroes)]
+    public void Fua_flushes_even_if_nothing_is_written(ushort command)
+    {
+        ConcurrentQueue<DeviceCall> calls = new();
+        using HookedDevice device = new(Size) { IsReady = true, Before = calls.Enqueue };
+        using TestServer server = new(device);
+        using RawClient client = Connected(server.EndPoint);
+
+        client.Send(Request(command, 1, Size, 0, FlagFua));
+        client.Expect(SimpleReply(1));
+        client.Send(Request(command, 2, Size, 0));
+        client.Expect(SimpleReply(2));
+
+        Assert.Equal(["flush"], calls.Select(call => call.Operation));
+    }
+
+    [Theory]
+    [InlineData(100_000, 0)]            // by the connection's thread
+    [InlineData(100_000, FlagFua)]      // by a worker
+    [InlineData(1_000_000, 0)]
+    [InlineData(40_000_000, 0)]         // refused
+    public void Replies_that_are_ready_do_not_wait_for_a_payload_that_comes_late(int length, int flags)
+    {
+        using HookedDevice device = new(Size) { IsReady = true };
+        using TestServer server = new(device);
+        using RawClient client = Connected(server.EndPoint);
+        byte[] write = Request(CmdWrite, 2, 0, (uint)length, (ushort)flags, new byte[length]);
+
+        client.Send([.. Request(CmdRead, 1, 0, 4096), .. write[..50]]);
+        client.Expect(SimpleReply(1, 0, new byte[4096]));
+        client.Send(write[50..]);
+
+        client.Expect(SimpleReply(2, length > 32 << 20 ? EInval : 0));
+    }
+
+    [Fact]
+    public void Replies_that_are_ready_do_not_wait_for_slow_requests_when_the_client_says_goodbye()
+    {
+        using ManualResetEventSlim gate = new();
+        using HookedDevice device = new(Size) { IsReady = true };
+        device.Before = call =>
+        {
+            if (call.Operation == "flush") Wait.For(gate);
+        };
+        using TestServer server = new(device);
+        using RawClient client = Connected(server.EndPoint);
+
+        client.Send([.. Request(CmdFlush, 1, 0, 0), .. Request(CmdRead, 2, 0, 4), .. Request(CmdDisc, 3, 0, 0)]);
+        client.Expect(SimpleReply(2, 0, new byte[4]));
+        gate.Set();
+
+        client.Expect(SimpleReply(1));
+        client.ExpectClosed();
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void A_transport_that_fails_in_a_way_of_its_own_ends_the_connection(bool ready)
+    {
+        using HookedDevice device = new(Size) { IsReady = ready };
+        RecordingLog log = new();
+        bool isAborted = false;
+        using ScriptedTransport transport = new(
+            [.. Enumerable.Range(0, 200).SelectMany(i => Request(CmdRead, (ulong)i, 0, 50_000))], pieceBytes: 28 * 20)
+        {
+            BeforeSend = () => throw new InvalidOperationException("a bug"),
+            BeforeAbort = () => isAborted = true,
+        };
+        NbdSession session = new(new NbdExport("", device, new BlockStatusCatalog()), ReplyStyle.Simple, []);
+
+        Thread serving = new(() => new NbdTransmission(
+            session,
+            transport,
+            work => ThreadPool.QueueUserWorkItem(_ => work.Run()),
+            new NbdBuffers(),
+            new ConnectionLog(log, "test")).Run());
+        serving.Start();
+
+        Assert.True(serving.Join(TimeSpan.FromSeconds(20)), "it waits for ever");
+        Assert.True(isAborted);
+        Assert.Equal("test: cannot send", Assert.Single(log.Faults));
     }
 
     [Fact]

@@ -63,7 +63,7 @@ public sealed class RequestRulesTests : IDisposable
         { "with no hole", FlagNoHole, 0, 100_000, EInval },
         { "with an unknown flag", 0x4000, 0, 1, EInval },
         { "with a payload length", FlagPayloadLen, 0, 1, EInval },
-        { "that is too long", 0, 0, (32 << 20) + 1, EOverflow },
+        { "that is too long", 0, 0, (32 << 20) + 1, EInval },
     };
 
     [Theory, MemberData(nameof(RefusedWrites))]

@@ -195,8 +195,8 @@ public sealed class StructuredReplyTests : IDisposable
 
         client.Send(Request(CmdBlockStatus, 9, 0, 1 << 20));
 
-        client.Expect([.. U32(0x668e33ef), .. U16(Done), .. U16(BlockStatus), .. U64(9), .. U32(4 + (8 << 16))]);
-        client.Receive(4 + (8 << 16));
+        client.Expect([.. U32(0x668e33ef), .. U16(Done), .. U16(BlockStatus), .. U64(9), .. U32(4 + (8 << 14))]);
+        client.Receive(4 + (8 << 14));
     }
 
     [Fact]

@@ -157,6 +157,46 @@ public class DamagedHistoryTests
         Assert.IsType(isDropped ? typeof(SnapshotDroppedException) : typeof(MetadataCorruptException), fault);
     }
 
+    [Theory]
+    [InlineData(true, false)]
+    [InlineData(false, false)]
+    [InlineData(false, true)]
+    public void A_snapshot_whose_superblock_cannot_be_read_was_dropped_or_is_damaged(bool isDropped, bool isTakenAgain)
+    {
+        using ProbeDevice metadata = SnapshotTaken();
+        ulong address = EraAudit.Read(metadata.ToArray()).SnapshotAddress;
+        long place = (long)address * BlockManager.BlockSize;
+        byte[] snapshot = metadata.ToArray().AsSpan((int)place, BlockManager.BlockSize).ToArray();
+        byte[] dropped = MetadataImage.WithSuperblock(metadata.ToArray(), superblock => superblock[216..224].Clear());
+        int reads = 0;
+        metadata.Before = operation =>
+        {
+            if (operation.Call != DeviceCall.Read || operation.Offset != place) return;
+            reads++;
+            if (reads == 1) metadata.Write(place, new byte[BlockManager.BlockSize]);    // used anew
+            if (reads == 1 && isDropped) metadata.Write(0, dropped.AsSpan(0, BlockManager.BlockSize));
+            if (reads == 2 && isTakenAgain) metadata.Write(place, snapshot);
+        };
+
+        Exception? fault = Record.Exception(() => EraHistory.OpenSnapshot(metadata)?.Dispose());
+
+        if (isTakenAgain) Assert.Null(fault);
+        else Assert.IsType(isDropped ? typeof(SnapshotDroppedException) : typeof(MetadataCorruptException), fault);
+    }
+
+    [Fact]
+    public void Eras_of_a_snapshot_that_was_dropped_and_written_over_say_so()
+    {
+        using ProbeDevice metadata = SnapshotTaken();
+        EraAudit audit = EraAudit.Read(metadata.ToArray());
+        using EraHistory history = EraHistory.OpenSnapshot(metadata)!;
+        metadata.Write((long)audit.Snapshot!.EraArrayRoot * BlockManager.BlockSize, new byte[BlockManager.BlockSize]);
+        Assert.Throws<MetadataCorruptException>(() => history.ReadEras(0, new uint[8]));
+
+        metadata.Write(0, MetadataImage.WithSuperblock(metadata.ToArray(), superblock => superblock[216..224].Clear()).AsSpan(0, 4096));
+        Assert.Throws<SnapshotDroppedException>(() => history.ReadEras(0, new uint[8]));
+    }
+
     [Fact]
     public void A_list_of_a_snapshot_that_was_dropped_and_written_over_says_so()
     {

@@ -149,6 +149,26 @@ public class FailedMetadataTests
     }
 
     [Fact]
+    public void A_log_that_throws_does_not_stop_the_device()
+    {
+        using ProbeDevice metadata = new(1 << 20);
+        using ProbeDevice origin = new(1 << 20);
+        EraTargetOptions options = new() { Log = _ => throw new InvalidOperationException("a bug of the embedder's") };
+        using EraTarget target = EraTarget.Create(new EraTable(0, 2048, "meta", "origin", 8), metadata, origin, options);
+        target.Resume();
+        metadata.Before = operation =>
+        {
+            if (operation.Call == DeviceCall.Write) throw new DeviceException("disk broke", Errno.EIO);
+        };
+        Assert.Throws<DeviceException>(() => target.Device.Write(0, new byte[512]));
+
+        metadata.Before = null;
+        target.Suspend();
+        target.Resume();
+        target.Device.Write(0, new byte[512]);
+    }
+
+    [Fact]
     public void Era_that_cannot_be_archived_is_logged_and_archived_when_the_device_is_resumed()
     {
         using TestEra era = TestEra.Active();
