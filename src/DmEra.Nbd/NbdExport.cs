@@ -14,6 +14,10 @@ public sealed record NbdExport(string Name, IBlockDevice Device, IBlockStatusCat
     /// <summary>Clients are asked to send requests whose offsets and lengths are multiples of this.</summary>
     public int MinimumBlock { get; init; } = 1;
 
+    /// <summary>Finds other contexts of the device, which clients get instead when they ask for the export as
+    /// <c>NAME@VIEW</c>; null when there is no such view.</summary>
+    public Func<string, IBlockStatusCatalog?> Views { get; init; } = static _ => null;
+
     /// <summary>Refuses everything that writes.</summary>
     public bool IsReadOnly { get; init; }
 }

@@ -87,7 +87,7 @@ internal sealed class ServeCommand
 
     private async Task<int> ServeImageAsync(ParseResult parse, string address)
     {
-        Reject(parse, _repo, _origin, _metadata, _blockSize, _size, _table, _control, _markAhead);
+        Reject(parse, _repo, _origin, _metadata, _blockSize, _size, _table, _control, _markAhead, _nbd.Bitmap);
         using Repository repository = _repository.Open(parse, address, CancellationToken.None);
         ImageManifest image = repository.FindImage(parse.GetValue(_at));
         string name = Name(parse, $"{image.Device.Name}-{image.Number}");
@@ -129,6 +129,7 @@ internal sealed class ServeCommand
             Server = _nbd.ServerOptions(parse),
             MarkAhead = parse.GetValue(_markAhead) ?? 0,
             IsReadOnly = _nbd.IsReadOnly(parse),
+            Bitmap = parse.GetValue(_nbd.Bitmap),
             ControlSocket = control,
             Runtime = listen.Length == 0 || parse.GetValue(_control) is null ? runtime : null,
         };

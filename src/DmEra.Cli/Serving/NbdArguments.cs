@@ -13,6 +13,10 @@ internal sealed class NbdArguments
     private readonly Option<bool> _readOnly = CommonArguments.Flag(
         "--read-only", "let clients read, and ask what changed, but not write");
 
+    private readonly Option<string?> _bitmap = CommonArguments.Text(
+        "--bitmap", "ERA|LABEL", "show clients one bitmap, of what was written since then, and no other: for tools that want "
+            + "exactly one. Without it, clients that ask for the export NAME@ERA or NAME@LABEL are shown that one");
+
     private readonly Option<uint?> _maxConnections = CommonArguments.Number(
         "--max-connections", "N", "clients at the same time [default: 100]");
 
@@ -36,10 +40,13 @@ internal sealed class NbdArguments
 
     /// <summary>All of them, in the order of the help.</summary>
     public IEnumerable<Option> Options =>
-        [_readOnly, _maxConnections, _allow, _tls, _certificates, _verifyPeer, _insecure];
+        [_readOnly, _bitmap, _maxConnections, _allow, _tls, _certificates, _verifyPeer, _insecure];
 
     /// <summary>Whether clients may not write.</summary>
     public bool IsReadOnly(ParseResult parse) => parse.GetValue(_readOnly);
+
+    /// <summary>Names the only bitmap that clients see; null: they see all.</summary>
+    public Option<string?> Bitmap => _bitmap;
 
     /// <summary>What the command line asks of the server.</summary>
     /// <exception cref="CommandException">It contradicts itself.</exception>

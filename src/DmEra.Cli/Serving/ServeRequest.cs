@@ -43,6 +43,9 @@ internal sealed record ServeRequest
     /// <summary>Whether clients may not write.</summary>
     public bool IsReadOnly { get; init; }
 
+    /// <summary>The era or label whose bitmap is the only one that clients see; null: they see all.</summary>
+    public string? Bitmap { get; init; }
+
     /// <summary>Path of the control socket.</summary>
     public required string ControlSocket { get; init; }
 

@@ -29,8 +29,11 @@ internal sealed class ServeSession(ServeRequest request, TextWriter output, Text
             throw new CommandException($"{table.OriginPath}: is being replaced just now; try again");
         IBlockStatusCatalog allocation = file is null ? remote!.Contexts : new BlockStatusCatalog(new AllocationContext(file));
         EraContexts eras = new(target, new DeviceLabels(target, Log));
-        NbdExport export = new(request.Name, target.Device, new BlockStatusCatalog([], [allocation, eras]))
+        BitmapViews views = new(eras, allocation);
+        IBlockStatusCatalog contexts = request.Bitmap is { } shown ? views.Always(shown) : new BlockStatusCatalog([], [allocation, eras]);
+        NbdExport export = new(request.Name, target.Device, contexts)
         {
+            Views = views.Find,
             IsReadOnly = request.IsReadOnly,
             MinimumBlock = remote?.MinimumBlock ?? 1,
         };
@@ -38,6 +41,8 @@ internal sealed class ServeSession(ServeRequest request, TextWriter output, Text
         using UnixListener control = new(request.ControlSocket);
         string[] uris = [.. request.Listen.Select(address => Listen(server, address))];
         target.Resume();
+        if (request.Bitmap is { } era && views.Find(era) is null)
+            throw new CommandException($"{request.Name} has no era or label '{era}'; see 'era labels' and 'era status'");
         files.Keep();
 
         ServedDevice device = new(request.Name, target, server, uris, control);

@@ -43,7 +43,8 @@ internal sealed partial class NbdHandshake
         return new NbdSession(export, _style, ContextsOf(export).Selected);
     }
 
-    private MetaContexts ContextsOf(NbdExport export) => _contexts.Export == export ? _contexts : MetaContexts.None;
+    private MetaContexts ContextsOf(NbdExport export) =>
+        string.Equals(_contexts.Export?.Name, export.Name, StringComparison.Ordinal) ? _contexts : MetaContexts.None;
 
     private Outcome RefusePlaintext(Option option) => option == Option.ExportName
         ? throw new NbdProtocolException("EXPORT_NAME without TLS")
@@ -198,7 +199,24 @@ internal sealed partial class NbdHandshake
 
     private NbdExport? Find(string name) =>
         _exports.FirstOrDefault(export => string.Equals(export.Name, name, StringComparison.Ordinal))
-        ?? (name.Length == 0 && _exports.Count == 1 ? _exports[0] : null);
+        ?? (name.Length == 0 && _exports.Count == 1 ? _exports[0] : null)
+        ?? FindView(name);
+
+    // Only of names that no export has: an @ may be part of one.
+    private NbdExport? FindView(string name)
+    {
+        foreach (NbdExport export in _exports)
+        {
+            string? view = ViewIn(name, export.Name) ?? (_exports.Count == 1 ? ViewIn(name, "") : null);
+            if (view is not null && export.Views(view) is { } contexts)
+                return export with { Name = name, Contexts = contexts };
+        }
+
+        return null;
+    }
+
+    private static string? ViewIn(string name, string export) =>
+        name.StartsWith($"{export}@", StringComparison.Ordinal) ? name[(export.Length + 1)..] : null;
 
     private ExportSize SizeOf(NbdExport export)
     {

@@ -17,7 +17,8 @@ public sealed class EraContexts(EraTarget target, IEraLabels? labels = null) : I
     private const uint ListedEras = 8;
 
     private const string Last = "era:last";
-    private static readonly string[] SincePrefixes = ["era:since-", "qemu:dirty-bitmap:since-"];
+    private const string BitmapPrefix = "qemu:dirty-bitmap:since-";
+    private static readonly string[] SincePrefixes = ["era:since-", BitmapPrefix];
 
     /// <inheritdoc/>
     /// <remarks>All that have a label, and of the numbers the latest.</remarks>
@@ -44,6 +45,10 @@ public sealed class EraContexts(EraTarget target, IEraLabels? labels = null) : I
                 ? new WrittenSinceContext(name, since, target)
                 : null;
     }
+
+    /// <summary>What was written since an era, given by number or label, in the form of QEMU's bitmaps; null when there is no
+    /// such era.</summary>
+    public IBlockStatusContext? FindBitmap(string era) => Find(BitmapPrefix + era);
 
     private uint? FindEra(string name)
     {

@@ -91,6 +91,32 @@ public sealed class ChangeTrackingTests : IDisposable
     }
 
     [Fact]
+    public void A_tool_that_wants_exactly_one_bitmap_is_shown_one()
+    {
+        using (EraServer server = StartWithThreeEras())
+        {
+            server.Command("checkpoint", "disk", "--label", "before upgrade");
+            Oracle.NbdShell(server.Uri, $"h.pwrite(b'x', 6 * {BlockBytes})").AssertSuccess();
+
+            RequireOne(server.Uri.Replace("/disk?", "/disk@3?", StringComparison.Ordinal), "since-3", [(0, 2, 0), (2, 3, 1), (5, 1, 0), (6, 1, 1), (7, 249, 0)]);
+            RequireOne(server.Uri.Replace("/disk?", "/disk@before%20upgrade?", StringComparison.Ordinal), "since-before upgrade", [(0, 6, 0), (6, 1, 1), (7, 249, 0)]);
+            foreach (string unknown in new[] { "/disk@9?", "/disk@after?", "/disk@?", "/desk@3?" })
+                Assert.NotEqual(0, Oracle.Run("nbdinfo", server.Uri.Replace("/disk?", unknown, StringComparison.Ordinal)).ExitCode);
+        }
+
+        using (EraServer server = EraServer.Start(_folder, _folder["disk"], "--bitmap", "before upgrade"))
+            RequireOne(server.Uri, "since-before upgrade", [(0, 6, 0), (6, 1, 1), (7, 249, 0)]);
+        ProgramResult refused = EraServer.Run(_folder, "serve", _folder["disk"], "--bitmap", "after");
+        Assert.Equal((1, "era: disk has no era or label 'after'; see 'era labels' and 'era status'\n"), (refused.ExitCode, refused.Error));
+
+        static void RequireOne(string uri, string bitmap, (int Block, int Count, int Status)[] map)
+        {
+            Assert.Equal(["base:allocation", $"qemu:dirty-bitmap:{bitmap}"], Contexts(uri).Order(StringComparer.Ordinal));
+            Assert.Equal(map, Map(uri, $"qemu:dirty-bitmap:{bitmap}"));
+        }
+    }
+
+    [Fact]
     public void Qemu_is_told_that_there_is_no_bitmap_of_an_era_to_come()
     {
         using EraServer server = StartWithThreeEras();
@@ -114,15 +140,19 @@ public sealed class ChangeTrackingTests : IDisposable
         void Write(string requests) => Oracle.NbdShell(server.Uri, $"B = {BlockBytes}", requests).AssertSuccess();
     }
 
-    private static IEnumerable<string?> Contexts(EraServer server)
+    private static IEnumerable<string?> Contexts(EraServer server) => Contexts(server.Uri);
+
+    private static IEnumerable<string?> Contexts(string uri)
     {
-        string output = Oracle.Run("nbdinfo", "--json", server.Uri).AssertSuccess().Output;
+        string output = Oracle.Run("nbdinfo", "--json", uri).AssertSuccess().Output;
         return JsonElement.Parse(output).GetProperty("exports")[0].GetProperty("contexts").EnumerateArray().Select(name => name.GetString());
     }
 
-    private static (int Block, int Count, int Status)[] Map(EraServer server, string context)
+    private static (int Block, int Count, int Status)[] Map(EraServer server, string context) => Map(server.Uri, context);
+
+    private static (int Block, int Count, int Status)[] Map(string uri, string context)
     {
-        string output = Oracle.Run("nbdinfo", "--json", $"--map={context}", server.Uri).AssertSuccess().Output;
+        string output = Oracle.Run("nbdinfo", "--json", $"--map={context}", uri).AssertSuccess().Output;
         return
         [
             .. JsonElement.Parse(output).EnumerateArray().Select(extent => (

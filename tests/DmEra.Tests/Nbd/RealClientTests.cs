@@ -63,6 +63,21 @@ public sealed class RealClientTests : IDisposable
         Assert.Contains("description: a test disk", list, StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData("/disk", "//disk")]
+    [InlineData("/disk", "/%2Fdisk")]
+    [InlineData("pool/disk", "/pool/disk")]
+    [InlineData("pool/disk", "/pool%2Fdisk")]
+    public void Names_may_have_slashes_of_which_the_first_belongs_to_the_uri(string name, string path)
+    {
+        using TestServer server = new(
+            new NbdExport(name, _file, new BlockStatusCatalog()), new NbdExport("disk", _file, new BlockStatusCatalog()));
+
+        string info = Oracle.Run("nbdinfo", "--json", $"nbd+unix://{path}?socket={server.SocketPath}").AssertSuccess().Output;
+
+        Assert.Equal(name, JsonElement.Parse(info).GetProperty("exports")[0].GetProperty("export-name").GetString());
+    }
+
     [Fact]
     public void Nbd_client_lists_the_exports()
     {

@@ -61,6 +61,8 @@ public sealed class ListenAddressTests
 
         Assert.Equal(
             "nbd+unix:///my%20disk%3F?socket=/run/my%20era/%C3%A4%26b%23c.nbd", unix.Uri("my disk?", unix.EndPoint, needsTls: false));
+        Assert.Equal(
+            "nbd+unix:///pool%2Fdisk?socket=/run/my%20era/%C3%A4%26b%23c.nbd", unix.Uri("pool/disk", unix.EndPoint, needsTls: false));
         Assert.Equal("nbd://[::1]:4711/disk", tcp.Uri("disk", new IPEndPoint(IPAddress.IPv6Loopback, 4711), needsTls: false));
     }
 

@@ -118,6 +118,51 @@ public sealed class MetaContextsTests : IDisposable
         client.ExpectErrorChunk(1, EInval);
     }
 
+    [Theory]
+    [InlineData("disk@before upgrade", "qemu:dirty-bitmap:disk/before upgrade")]
+    [InlineData("disk@a@b", "qemu:dirty-bitmap:disk/a@b")]
+    [InlineData("odd@disk@x", "qemu:dirty-bitmap:odd@disk/x")]
+    [InlineData("odd@disk", "qemu:dirty-bitmap:itself")]
+    public void A_view_of_an_export_has_contexts_of_its_own(string name, string context)
+    {
+        using TestServer server = new(Export("disk"), Export("odd@disk"), Export("odd"));
+        using RawClient client = Greeted(server.EndPoint);
+        client.Negotiate(OptStructuredReply);
+
+        IReadOnlyList<OptionReply> listed = client.Negotiate(OptListMetaContext, Queries(name, "qemu:"));
+        Assert.Equal([.. U32(0), .. System.Text.Encoding.UTF8.GetBytes(context)], listed[0].Data);
+        Assert.Equal(2, listed.Count);
+        Assert.Equal(2, client.Negotiate(OptSetMetaContext, Queries(name, context)).Count);
+        IReadOnlyList<OptionReply> info = client.Negotiate(OptInfo, ExportAndRequests(name, 1));
+        Assert.Equal([.. U16(1), .. System.Text.Encoding.UTF8.GetBytes(name)], info[1].Data);
+        client.Go(name);
+
+        client.Send(Request(CmdBlockStatus, 1, 0, 4096));
+        client.Expect(Chunk(1, 5, 1, [.. U32(1), .. U32(4096), .. U32(0)]));
+        client.Send(Request(CmdWrite, 2, 0, 1, 0, [7]));
+        client.Expect(SimpleReply(2));
+
+        static NbdExport Export(string name) => new(name, new MemoryBlockDevice(1 << 20), new NumberedCatalog("qemu:dirty-bitmap:itself"))
+        {
+            Views = view => view == "none" ? null : new NumberedCatalog($"qemu:dirty-bitmap:{name}/{view}"),
+        };
+    }
+
+    [Fact]
+    public void A_view_of_the_only_export_needs_no_name()
+    {
+        using TestServer server = new(new NbdExport("disk", new MemoryBlockDevice(1 << 20), new BlockStatusCatalog())
+        {
+            Views = view => view == "x" ? new NumberedCatalog("x-view") : null,
+        });
+        using RawClient client = Greeted(server.EndPoint);
+
+        Assert.Equal(2, client.Negotiate(OptListMetaContext, Queries("@x")).Count);
+        foreach (string unknown in new[] { "@", "@y", "disk@", "disk@y", "x", "disk/x" })
+            Assert.Equal(RepErrUnknown, Assert.Single(client.Negotiate(OptListMetaContext, Queries(unknown))).Type);
+        Assert.Equal([RepServer, RepAck], client.Negotiate(OptList).Select(reply => reply.Type));
+    }
+
     // Knows the names it is given, and x-number:N for any N.
     private sealed class NumberedCatalog(params string[] names) : IBlockStatusCatalog
     {
