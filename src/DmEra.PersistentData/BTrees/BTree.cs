@@ -92,6 +92,14 @@ public sealed partial class BTree<TValue>(TransactionManager transactions, IRefC
         return leaf.Count > 0;
     }
 
+    /// <summary>Whether a tree is a leaf and nothing else, as it need not be when it has few entries: it had more.</summary>
+    /// <exception cref="MetadataCorruptException">The root is damaged.</exception>
+    public bool IsSingleNode(ulong root)
+    {
+        using ReadBlock block = Read(root);
+        return new ReadNode(block.Data).IsLeaf;
+    }
+
     /// <summary>All entries in the order of their keys. The tree must not change meanwhile.</summary>
     /// <exception cref="MetadataCorruptException">A node is damaged.</exception>
     public IEnumerable<KeyValuePair<ulong, TValue>> Entries(ulong root)

@@ -8,7 +8,7 @@ namespace DmEra.Target.Metadata;
 // digest, to end an era, to begin one, or to drop the snapshot. All numbers are upper bounds in metadata blocks.
 internal sealed partial class EraMetadata
 {
-    // A tree of no more entries than this has a single node.
+    // A tree that never had more entries than this has a single node.
     private const ulong IndexLeafEntries = 252;
     private const ulong WritesetLeafEntries = 201;
     private const ulong FewestIndexEntries = IndexLeafEntries / 3;
@@ -27,11 +27,13 @@ internal sealed partial class EraMetadata
     private ulong CommitRoom => ((TotalBlocks + BitmapHeader.EntriesPerBlock - 1) / BitmapHeader.EntriesPerBlock) + 2;
 
     // Nodes that one insertion into the writeset tree, or removal from it, can copy or add: the leaf; of two levels the
-    // path, its siblings, and what splits off.
-    private ulong ArchiveRoom =>
+    // path, its siblings, and what splits off. A tree that has shrunk keeps its two levels for a while.
+    private ulong ArchiveRoom => IsWritesetTreeFull || !_writesets.IsSingleNode(_superblock.WritesetTreeRoot) ? 8 : 1ul;
+
+    private bool IsWritesetTreeFull =>
         _writesets.TryLowest(_superblock.WritesetTreeRoot, out ulong lowest, out _)
         && _writesets.TryHighest(_superblock.WritesetTreeRoot, out ulong highest)
-        && highest - lowest >= WritesetLeafEntries - 1 ? 8 : 1ul;
+        && highest - lowest >= WritesetLeafEntries - 1;
 
     // An empty writeset: its array blocks and the nodes of their index.
     private ulong WritesetRoom
@@ -53,8 +55,9 @@ internal sealed partial class EraMetadata
         }
     }
 
-    // This transaction is committed, the era ended, another begun after a resume, the snapshot dropped.
-    private ulong KeptRoom => Math.Max(
+    /// <summary>What is kept back: this transaction is committed, the era ended, another begun after a resume, the snapshot
+    /// dropped.</summary>
+    internal ulong KeptRoom => Math.Max(
         DigestRoom,
         CommitRoom + (ArchiveRoom + CommitRoom) + (WritesetRoom + CommitRoom) + CommitRoom);
 

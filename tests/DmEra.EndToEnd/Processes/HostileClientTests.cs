@@ -54,6 +54,43 @@ public sealed class HostileClientTests(ITestOutputHelper output) : IDisposable
         }
     }
 
+    [Fact]
+    public void Clients_that_never_read_hold_little_together_and_leave_nothing_behind()
+    {
+        const int Long = 32 << 20;
+        using EraServer server = EraServer.Start(_folder, _folder["disk"], "--size", "64M");
+        UnixDomainSocketEndPoint endPoint = new(server.Socket);
+        using RawClient reader = RawClient.Connected(endPoint, "disk");
+        for (int i = 0; i < 64; i++) reader.Send(RawClient.Request(RawClient.CmdWrite, 1, (ulong)i << 20, 1 << 20, 0, Noise(i)));
+        for (int i = 0; i < 64; i++) reader.Expect(RawClient.SimpleReply(1));
+        List<RawClient> greedy = [.. Enumerable.Range(0, 60).Select(_ => RawClient.Connected(endPoint, "disk"))];
+        foreach (RawClient client in greedy)
+        {
+            for (uint i = 0; i < 4; i++) client.Send(RawClient.Request(RawClient.CmdRead, i, i << 20, Long));
+        }
+
+        // Whoever reads is served meanwhile.
+        for (int i = 0; i < 8; i++)
+        {
+            reader.Send(RawClient.Request(RawClient.CmdRead, 2, (ulong)i << 20, Long));
+            reader.Expect(RawClient.SimpleReply(2));
+            Assert.True(reader.Receive(Long).AsSpan(0, 1 << 20).SequenceEqual(Noise(i)));
+        }
+
+        long held = Status(server, "VmRSS");
+        output.WriteLine($"{held} KiB with them");
+        Assert.InRange(held, 0, MostMemoryKiB);
+        greedy.ForEach(client => client.Dispose());
+        Eventually.Equal("True", () => (Status(server, "VmRSS") < MostMemoryKiB / 2).ToString(), "the memory is given back");
+
+        static byte[] Noise(int seed)
+        {
+            byte[] noise = new byte[1 << 20];
+            new Random(seed).NextBytes(noise);
+            return noise;
+        }
+    }
+
     private static long Status(EraServer server, string field)
     {
         string line = File.ReadLines($"/proc/{server.ProcessId}/status")

@@ -129,6 +129,28 @@ public sealed class NbdTlsTests : IDisposable
         client.ExpectClosed();
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void Strangers_who_say_nothing_within_tls_do_not_keep_clients_out(bool isStarted)
+    {
+        using TestServer server = Serve(NbdTlsMode.Require, options: new NbdServerOptions { MaxConnections = 2 });
+        List<RawClient> silent = [];
+        for (int i = 0; i < NbdLimits.Handshakes + 10; i++)
+        {
+            silent.Add(Greeted(server.EndPoint));
+            if (isStarted) StartTls(silent[i]);
+            else Assert.Equal(RepAck, Assert.Single(silent[i].Negotiate(OptStartTls)).Type);
+        }
+
+        using RawClient client = Greeted(server.EndPoint);
+        StartTls(client);
+        client.Go("disk");
+        client.ExpectAlive();
+        Wait.Until(() => server.Server.ConnectionCount <= NbdLimits.Handshakes + 1);
+        silent.ForEach(one => one.Dispose());
+    }
+
     [Fact]
     public void Where_tls_is_required_a_plain_client_may_abort()
     {

@@ -61,6 +61,17 @@ public class RoomKeptTests
         metadata.Commit();
     }
 
+    [Theory]
+    [InlineData(150, 24)]   // the tree of writesets had two levels, and still has
+    [InlineData(299, 15)]
+    public void What_is_kept_goes_by_the_levels_of_a_tree_and_not_by_its_entries(int digested, ulong kept)
+    {
+        EraMetadata metadata = WithWritesets(1000, 1, 300);
+        for (int steps = 0; steps < 2 * digested; steps++) metadata.DigestStep();   // a block of bits each, and its removal
+
+        Assert.Equal(kept, metadata.KeptRoom);
+    }
+
     // Metadata of the fewest blocks on which there is room, with a snapshot.
     private static EraMetadata SmallestWith(uint blocks, int writesets, Predicate<EraMetadata> hasRoom)
     {
