@@ -110,6 +110,8 @@ public sealed class KernelDevice : ILiveDevice
     }
 
     /// <inheritdoc/>
+    /// <remarks>Each list of an active device takes a metadata snapshot of its own, and an era with it: one that was held would
+    /// know of no write since, and a list has to name all that were made before it was asked for.</remarks>
     public IEnumerable<BlockRange> WrittenSince(uint era)
     {
         if (_resume is not null)
