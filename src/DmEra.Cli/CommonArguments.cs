@@ -54,10 +54,10 @@ internal static class CommonArguments
         CustomParser = static result => ParseSize(result) ?? 0,
     };
 
-    /// <summary>An option, which must be given, with an era or a label behind it.</summary>
+    /// <summary>An option, which must be given, with an era, or its number and mark, or a label behind it.</summary>
     public static Option<string> Era(string name, string description)
     {
-        Option<string> option = Path(name, "ERA|LABEL", description);
+        Option<string> option = Path(name, "ERA|ERA:MARK|LABEL", description);
         option.Validators.Add(static result =>
         {
             // No label is made of digits.

@@ -37,11 +37,21 @@ public sealed class ControlClient : IDisposable
     }
 
     /// <summary>Starts a new era.</summary>
-    /// <returns>Its number.</returns>
-    public async Task<uint> CheckpointAsync(CancellationToken cancellation)
+    /// <returns>Its number and mark.</returns>
+    public async Task<CheckpointReply> CheckpointAsync(CancellationToken cancellation)
     {
         using HttpResponseMessage response = await SendAsync(HttpMethod.Post, "/checkpoint", null, cancellation);
-        return (await ReadAsync(response, ControlJson.Context.CheckpointReply, cancellation)).Era;
+        return await ReadAsync(response, ControlJson.Context.CheckpointReply, cancellation);
+    }
+
+    /// <summary>Finds the era that somebody means.</summary>
+    /// <param name="name">Its number, which need not have begun; <c>ERA:MARK</c>; or a label.</param>
+    /// <param name="cancellation">Gives up.</param>
+    public async Task<EraReply> FindEraAsync(string name, CancellationToken cancellation)
+    {
+        string path = $"/era?name={Uri.EscapeDataString(name)}";
+        using HttpResponseMessage response = await SendAsync(HttpMethod.Get, path, null, cancellation);
+        return await ReadAsync(response, ControlJson.Context.EraReply, cancellation);
     }
 
     /// <summary>Sends a message as the kernel's target takes it.</summary>
@@ -59,7 +69,7 @@ public sealed class ControlClient : IDisposable
         try
         {
             PauseReply reply = await ReadFirstAsync(held, cancellation);
-            return new ControlPause(held, reply.Era, end => DeleteAsync($"/pause/{reply.Id}", end));
+            return new ControlPause(held, reply, end => DeleteAsync($"/pause/{reply.Id}", end));
         }
         catch (Exception fault) when (fault is JsonException or HttpRequestException or IOException)
         {
@@ -84,13 +94,13 @@ public sealed class ControlClient : IDisposable
     public Task StopAsync(CancellationToken cancellation) => PostAsync("/stop", null, cancellation);
 
     /// <summary>Copies the list of the blocks written in an era or later.</summary>
-    /// <param name="since">The era.</param>
+    /// <param name="since">The era: its number, <c>ERA:MARK</c>, or a label.</param>
     /// <param name="format"><c>xml</c>, <c>json</c> or <c>ranges</c>.</param>
     /// <param name="output">Where to.</param>
     /// <param name="cancellation">Gives up.</param>
-    public async Task CopyChangesAsync(uint since, string format, Stream output, CancellationToken cancellation)
+    public async Task CopyChangesAsync(string since, string format, Stream output, CancellationToken cancellation)
     {
-        string path = $"/changed?since={since}&format={Uri.EscapeDataString(format)}";
+        string path = $"/changed?since={Uri.EscapeDataString(since)}&format={Uri.EscapeDataString(format)}";
         using HttpResponseMessage response = await SendAsync(HttpMethod.Get, path, null, cancellation);
         using Stream list = await response.Content.ReadAsStreamAsync(cancellation);
         byte[] buffer = new byte[1 << 16];

@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
 using DmEra.Devices;
@@ -25,9 +24,17 @@ internal static class ControlEndpoints
         EraTarget target = device.Target;
         application.Use((context, next) => AnswerFaults(context, next, log));
         application.MapGet(Root, context => ReplyAsync(context, device.Describe(), ControlJson.Context.DeviceDescription));
-        application.MapGet($"{Root}/changed", context => SendChanges(context, target));
+        application.MapGet($"{Root}/changed", context => SendChanges(context, device));
+        application.MapGet($"{Root}/era", context =>
+        {
+            uint era = device.Eras.Find((string?)context.Request.Query["name"] ?? throw new BadHttpRequestException("give a name"));
+            return ReplyAsync(context, new EraReply(era, target.MarkOf(era)), ControlJson.Context.EraReply);
+        });
         application.MapPost($"{Root}/checkpoint", context =>
-            ReplyAsync(context, new CheckpointReply(target.Checkpoint()), ControlJson.Context.CheckpointReply));
+        {
+            uint era = target.Checkpoint();
+            return ReplyAsync(context, new CheckpointReply(era, target.MarkOf(era)), ControlJson.Context.CheckpointReply);
+        });
         application.MapPost($"{Root}/messages", async context =>
         {
             MessageRequest request = await ReadAsync(context, ControlJson.Context.MessageRequest);
@@ -116,11 +123,11 @@ internal static class ControlEndpoints
         Done(context);
     }
 
-    private static Task SendChanges(HttpContext context, EraTarget target)
+    private static Task SendChanges(HttpContext context, ServedDevice device)
     {
         IQueryCollection query = context.Request.Query;
-        if (!uint.TryParse(query["since"], NumberStyles.None, CultureInfo.InvariantCulture, out uint since))
-            throw new BadHttpRequestException("since must be an era: a number from 0 on");
+        if (query["since"] is not [{ Length: > 0 } name])
+            throw new BadHttpRequestException("since must be an era: a number from 0 on, ERA:MARK, or a label");
         (ChangeListFormat format, string contentType) = (string?)query["format"] switch
         {
             "json" or null => (ChangeListFormat.Json, "application/json"),
@@ -128,10 +135,11 @@ internal static class ControlEndpoints
             "ranges" => (ChangeListFormat.Ranges, "text/plain"),
             _ => throw new BadHttpRequestException("format must be json, xml or ranges"),
         };
-        using EraHistory history = target.OpenHistory();
+        uint since = device.Eras.Find(name);
+        using EraHistory history = device.Target.OpenHistory();
         history.RequireBegun(since);
         context.Response.ContentType = contentType;
-        ChangeList.Write(context.Response.Body, history, since, format);
+        ChangeList.Write(context.Response.Body, history, since, format, device.Target.MarkOf(history.CurrentEra));
         return Task.CompletedTask;
     }
 

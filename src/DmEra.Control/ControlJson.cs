@@ -16,6 +16,9 @@ public static class ControlJson
     public static string Of(DeviceDescription device) =>
         JsonSerializer.Serialize(device, Context.DeviceDescription);
 
+    /// <summary>An era that has begun.</summary>
+    public static string Of(CheckpointReply begun) => JsonSerializer.Serialize(begun, Context.CheckpointReply);
+
     /// <summary>An array of devices.</summary>
     public static string Of(IReadOnlyList<DeviceDescription> devices) =>
         JsonSerializer.Serialize(devices, Context.IReadOnlyListDeviceDescription);
@@ -31,6 +34,7 @@ public static class ControlJson
 [JsonSerializable(typeof(MessageRequest))]
 [JsonSerializable(typeof(ResizeRequest))]
 [JsonSerializable(typeof(CheckpointReply))]
+[JsonSerializable(typeof(EraReply))]
 [JsonSerializable(typeof(PauseReply))]
 [JsonSerializable(typeof(ErrorReply))]
 internal sealed partial class ControlJsonContext : JsonSerializerContext;

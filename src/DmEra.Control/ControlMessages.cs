@@ -1,3 +1,5 @@
+using DmEra.Target.Chronicles;
+
 namespace DmEra.Control;
 
 /// <summary>A served device as the control socket describes it.</summary>
@@ -21,6 +23,13 @@ public sealed record DeviceDescription
 
     /// <summary>The era that writes are recorded in.</summary>
     public required uint CurrentEra { get; init; }
+
+    /// <summary>The mark of its beginning; null when it has none.</summary>
+    public Guid? Mark { get; init; }
+
+    /// <summary>The era before whose beginning writes were last missed, as when the origin was changed by something else; null
+    /// when nothing is known of such a thing.</summary>
+    public uint? Gap { get; init; }
 
     /// <summary>Bytes.</summary>
     public required long Size { get; init; }
@@ -73,12 +82,19 @@ public sealed record ResizeRequest(long Size);
 
 /// <summary>Answer to POST /v1/device/checkpoint.</summary>
 /// <param name="Era">The era that has begun.</param>
-public sealed record CheckpointReply(uint Era);
+/// <param name="Mark">The mark of its beginning; null when it has none.</param>
+public sealed record CheckpointReply(uint Era, Guid? Mark);
+
+/// <summary>Answer to GET /v1/device/era.</summary>
+/// <param name="Era">The era that was meant.</param>
+/// <param name="Mark">The mark of its beginning; null when it has none.</param>
+public sealed record EraReply(uint Era, Guid? Mark);
 
 /// <summary>Answer to POST /v1/device/pause; the connection stays open for as long as the pause is to last.</summary>
 /// <param name="Era">The last era that anything was written in.</param>
 /// <param name="Id">Names the pause: DELETE /v1/device/pause/ID ends it, and answers when the device goes on.</param>
-public sealed record PauseReply(uint Era, Guid Id);
+/// <param name="Next">The beginning of the era that the device goes on with; null when it has no mark.</param>
+public sealed record PauseReply(uint Era, Guid Id, EraMark? Next = null);
 
 /// <summary>Body of every answer that is not a success.</summary>
 /// <param name="Error">One line: what is wrong, and what to do.</param>

@@ -20,7 +20,7 @@ internal sealed class PauseResource(EraTarget target)
         _held[id] = pause;
         try
         {
-            await tellAsync(new PauseReply(pause.LastEra, id));
+            await tellAsync(new PauseReply(pause.LastEra, id, pause.Next));
             await Task.Delay(Timeout.InfiniteTimeSpan, end);
         }
         catch (OperationCanceledException)

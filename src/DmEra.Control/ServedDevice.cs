@@ -12,18 +12,23 @@ namespace DmEra.Control;
 /// <param name="server">Serves <paramref name="target"/>; stopped with it.</param>
 /// <param name="endpoints">NBD URIs.</param>
 /// <param name="control">The control socket, closed when the device stops.</param>
+/// <param name="labels">What its eras are called; null: nothing.</param>
 public sealed class ServedDevice(
     string name,
     EraTarget target,
     NbdServer server,
     IReadOnlyList<string> endpoints,
-    UnixListener control)
+    UnixListener control,
+    IEraLabels? labels = null)
 {
     private readonly TaskCompletionSource<string?> _stopped = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private int _stopCalls;
 
     /// <summary>The target.</summary>
     public EraTarget Target => target;
+
+    /// <summary>Finds eras by what people call them.</summary>
+    public EraFinder Eras { get; } = new(target, labels);
 
     /// <summary>Completes when the device has stopped; its value is what had kept it from doing all it should, see
     /// <see cref="EraTarget.FailureReason"/>, or null.</summary>
@@ -42,6 +47,8 @@ public sealed class ServedDevice(
             Status = status.ToString(),
             Table = table.ToString(),
             CurrentEra = status.CurrentEra,
+            Mark = target.MarkOf(status.CurrentEra),
+            Gap = target.Gap == 0 ? null : target.Gap,
             Size = table.LengthBytes,
             BlockSize = table.BlockSizeBytes,
             Origin = table.OriginPath,

@@ -1,4 +1,5 @@
 using System.Text.Json.Serialization;
+using DmEra.Target.Chronicles;
 
 namespace DmEra.Backup.Images;
 
@@ -31,6 +32,11 @@ public sealed record ImageManifest
 
     /// <summary>The last era whose writes are all in it. The next increment takes what was written in later ones.</summary>
     public required uint LastEra { get; init; }
+
+    /// <summary>The beginning of the era after it, which is the moment that it is of; null when that has no mark, as with the
+    /// kernel's eras and in images of earlier versions.</summary>
+    [JsonPropertyName("nextEra")]
+    public EraMark? Next { get; init; }
 
     /// <summary>How it was made sure that the content is of one moment.</summary>
     public required ImageConsistency Consistency { get; init; }

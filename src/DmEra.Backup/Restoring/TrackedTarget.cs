@@ -1,8 +1,10 @@
 using DmEra.Backup.Images;
 using DmEra.Backup.Sources;
 using DmEra.Devices;
+using DmEra.Target.Chronicles;
 using DmEra.Target.History;
 using DmEra.Target.Mapping;
+using DmEra.Target.Metadata;
 
 namespace DmEra.Backup.Restoring;
 
@@ -15,11 +17,13 @@ public sealed class TrackedTarget : ITrackedDevice
     private readonly EraTarget _target;
     private readonly FileBlockDevice _origin;
     private readonly EraHistory _history;
+    private readonly ChronicleReading _chronicle;
     private bool _hasBegun;
 
-    private TrackedTarget(DeviceIdentity device, EraTarget target, FileBlockDevice origin)
+    private TrackedTarget(DeviceIdentity device, EraTarget target, FileBlockDevice origin, ChronicleReading chronicle)
     {
         Device = device;
+        _chronicle = chronicle;
         _target = target;
         _origin = origin;
         _history = target.OpenHistory();
@@ -32,6 +36,9 @@ public sealed class TrackedTarget : ITrackedDevice
     public uint CurrentEra => _target.Status.CurrentEra;
 
     /// <inheritdoc/>
+    public uint Gap => _chronicle.Gap;
+
+    /// <inheritdoc/>
     public IBlockDevice Origin => _origin;
 
     /// <summary>Opens the two halves of a device, and changes nothing.</summary>
@@ -40,12 +47,14 @@ public sealed class TrackedTarget : ITrackedDevice
     public static TrackedTarget Open(string metadataPath, string originPath)
     {
         DeviceIdentity device;
-        using (StoppedDevice atRest = StoppedDevice.Open(metadataPath, originPath)) device = atRest.Device;
+        MetadataState state;
+        using (StoppedDevice atRest = StoppedDevice.Open(metadataPath, originPath)) (device, state) = (atRest.Device, atRest.State);
         EraTable table = new(0, device.SizeSectors, metadataPath, originPath, device.BlockSizeSectors);
         EraTarget target = EraTarget.Create(table, new EraTargetOptions());
         try
         {
-            return new TrackedTarget(device, target, FileBlockDevice.OpenShared(originPath));
+            FileBlockDevice origin = FileBlockDevice.OpenShared(originPath);
+            return new TrackedTarget(device, target, origin, ChronicleReading.Of(metadataPath, state, origin.Stamp()));
         }
         catch
         {
@@ -56,6 +65,9 @@ public sealed class TrackedTarget : ITrackedDevice
 
     /// <summary>True when it is a file, false when it is a block device.</summary>
     public bool IsRegularFile => _origin.IsRegularFile;
+
+    /// <inheritdoc/>
+    public Guid? MarkOf(uint era) => _chronicle.MarkOf(era);
 
     /// <inheritdoc/>
     /// <remarks>As of when it was opened; nothing for an era to come.</remarks>
@@ -73,6 +85,7 @@ public sealed class TrackedTarget : ITrackedDevice
     /// <inheritdoc/>
     public void Dispose()
     {
+        _chronicle.Dispose();
         _history.Dispose();
         _origin.Dispose();
         _target.Dispose();

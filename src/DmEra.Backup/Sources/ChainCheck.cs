@@ -3,6 +3,7 @@ using DmEra.Backup.Maps;
 using DmEra.Backup.Packs;
 using DmEra.Backup.Reading;
 using DmEra.Backup.Stores;
+using DmEra.Target.Chronicles;
 using DmEra.Target.History;
 
 namespace DmEra.Backup.Sources;
@@ -43,10 +44,29 @@ internal sealed class ChainCheck(Repository repository, ImageManifest parent, IT
                 + "older, as after restoring it from a copy, or of another device");
         }
 
+        RequireSameHistory();
         RequireWitness();
         RequireSameContent();
         return isKnown ? null : "the metadata has no lineage, as the kernel blanks it: whether it belongs to the images "
             + "in the repository was judged by sizes, eras and samples";
+    }
+
+    private void RequireSameHistory()
+    {
+        uint moment = parent.Next?.Era ?? parent.LastEra + 1;
+        bool isMoment = parent.Next is EraMark next && source.MarkOf(next.Era) == next.Mark;
+        // At the very moment of the image a gap is before or after it: the mark tells.
+        if (source.Gap > moment || (source.Gap == moment && !isMoment))
+        {
+            throw Refusal($"before era {source.Gap} began, the origin was changed by something else, or metadata was put back from a "
+                + "copy: writes are missing in the record");
+        }
+
+        if (parent.Next is not null && !isMoment)
+        {
+            throw Refusal($"the history that it is of went on with another era {moment}: the metadata was put back from a copy, or "
+                + "is a clone's, or its chronicle was lost");
+        }
     }
 
     // A block cannot have been written last before an era in which it was written.

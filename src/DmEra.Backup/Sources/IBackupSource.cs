@@ -1,6 +1,7 @@
 using DmEra.Backup.Images;
 using DmEra.Backup.Maps;
 using DmEra.Devices;
+using DmEra.Target.Chronicles;
 using DmEra.Target.History;
 
 namespace DmEra.Backup.Sources;
@@ -19,8 +20,16 @@ public interface ITrackedDevice : IDisposable
     /// <summary>The era that is open, or was archived last.</summary>
     uint CurrentEra { get; }
 
+    /// <summary>The era before whose beginning writes were last missed, as when the origin was changed by something else; 0 when
+    /// nothing is known of such a thing.</summary>
+    uint Gap { get; }
+
     /// <summary>The content of the device as it is now.</summary>
     IBlockDevice Origin { get; }
+
+    /// <summary>The mark of the beginning of an era; null when it has none.</summary>
+    /// <exception cref="IOException">It cannot be read.</exception>
+    Guid? MarkOf(uint era);
 
     /// <summary>The blocks that were written in an era or later, ascending.</summary>
     /// <exception cref="IOException">The metadata cannot be read.</exception>
@@ -44,4 +53,6 @@ public interface IBackupSource : ITrackedDevice
 /// <param name="LastEra">The last era whose writes are all in it; later writes are in later eras.</param>
 /// <param name="Consistency">How it was made sure that it is one moment.</param>
 /// <param name="Pause">How long writes were held up.</param>
-public sealed record TakenPoint(uint LastEra, ImageConsistency Consistency, TimeSpan Pause);
+/// <param name="Next">The beginning of the era that the device goes on with, which is this moment; null when it has no
+/// mark.</param>
+public sealed record TakenPoint(uint LastEra, ImageConsistency Consistency, TimeSpan Pause, EraMark? Next);

@@ -1,3 +1,5 @@
+using DmEra.Target.Chronicles;
+
 namespace DmEra.Backup.Sources;
 
 /// <summary>A device in use, with what is needed to take an image of one moment of it. One thread at a time.</summary>
@@ -12,8 +14,9 @@ public interface ILiveDevice : ITrackedDevice
 
     /// <summary>Has requests wait until <see cref="Unpause"/>, or until this process ends; every write before has
     /// completed then, and is recorded in <see cref="ITrackedDevice.CurrentEra"/> or before.</summary>
+    /// <returns>The beginning of the era that the device goes on with, which is this moment; null when it has no mark.</returns>
     /// <exception cref="IOException">The device refuses, and goes on.</exception>
-    void Pause();
+    EraMark? Pause();
 
     /// <summary>Starts an era and lets requests in.</summary>
     /// <exception cref="IOException">The device refuses: its requests go on waiting.</exception>

@@ -1,8 +1,10 @@
 using DmEra.Backup.Images;
 using DmEra.Backup.Stores;
 using DmEra.Devices;
+using DmEra.Target.Chronicles;
 using DmEra.Target.History;
 using DmEra.Target.Mapping;
+using DmEra.Target.Metadata;
 
 namespace DmEra.Backup.Sources;
 
@@ -51,6 +53,19 @@ public sealed class KernelDevice : ILiveDevice
         }
     }
 
+    /// <summary>Where its history stands.</summary>
+    public MetadataState State => MetadataState.Read(_metadata) with { CurrentEra = CurrentEra };
+
+    /// <inheritdoc/>
+    public uint Gap
+    {
+        get
+        {
+            using ChronicleReading earlier = ReadChronicle();
+            return earlier.Gap;
+        }
+    }
+
     /// <summary>Opens a device if it is one of dm-era's.</summary>
     /// <param name="path">The device, as in <c>/dev/mapper/disk</c>.</param>
     /// <returns>null when it is something else.</returns>
@@ -88,12 +103,13 @@ public sealed class KernelDevice : ILiveDevice
 
     /// <inheritdoc/>
     /// <remarks>A file system that is mounted on it is brought to rest.</remarks>
-    public void Pause()
+    public EraMark? Pause()
     {
         _resume = Shell.PrepareUndoing(DeviceMapper.ResumeCommand(_name));
         try
         {
             DeviceMapper.Run("suspend", _name);
+            return null;
         }
         catch
         {
@@ -107,6 +123,14 @@ public sealed class KernelDevice : ILiveDevice
     {
         _resume?.Invoke();
         _resume = null;
+    }
+
+    /// <inheritdoc/>
+    /// <remarks>Eras of our own have marks, from before the kernel's ran; the kernel's have none.</remarks>
+    public Guid? MarkOf(uint era)
+    {
+        using ChronicleReading earlier = ReadChronicle();
+        return earlier.MarkOf(era);
     }
 
     /// <inheritdoc/>
@@ -147,6 +171,8 @@ public sealed class KernelDevice : ILiveDevice
         _origin.Dispose();
         _metadata.Dispose();
     }
+
+    private ChronicleReading ReadChronicle() => ChronicleReading.Of(_metadata.Path, State);
 
     private EraStatus ReadStatus() =>
         DeviceMapper.StatusOf(_name) is { IsFailed: false } status

@@ -3,6 +3,7 @@ using DmEra.Backup.Maps;
 using DmEra.Backup.Packs;
 using DmEra.Backup.Stores;
 using DmEra.Devices;
+using DmEra.Target.Chronicles;
 using DmEra.Target.History;
 
 namespace DmEra.Backup.Sources;
@@ -46,10 +47,16 @@ public sealed class LiveSource : IBackupSource
     public uint CurrentEra => _device.CurrentEra;
 
     /// <inheritdoc/>
+    public uint Gap => _device.Gap;
+
+    /// <inheritdoc/>
     public IBlockDevice Origin => _device.Origin;
 
     /// <inheritdoc/>
     public IReadOnlyList<string> Remarks => [];
+
+    /// <inheritdoc/>
+    public Guid? MarkOf(uint era) => _device.MarkOf(era);
 
     /// <inheritdoc/>
     public IEnumerable<BlockRange> WrittenSince(uint era) => _device.WrittenSince(era);
@@ -152,8 +159,8 @@ public sealed class LiveSource : IBackupSource
         {
             if (_hooks.Freeze is not null) _hook.Run(_hooks.Freeze, _hooks.Stop);
             long start = _time.GetTimestamp();
-            uint era = WhileSuspended(action);
-            return new Moment(era, _time.GetElapsedTime(start), _hooks.Freeze is not null);
+            (uint era, EraMark? next) = WhileSuspended(action);
+            return new Moment(era, next, _time.GetElapsedTime(start), _hooks.Freeze is not null);
         }
         finally
         {
@@ -161,15 +168,15 @@ public sealed class LiveSource : IBackupSource
         }
     }
 
-    private uint WhileSuspended(Action action)
+    private (uint Era, EraMark? Next) WhileSuspended(Action action)
     {
-        _device.Pause();
+        EraMark? next = _device.Pause();
         try
         {
             uint era = _device.CurrentEra;
             action();
             // Resuming begins an era.
-            return era == _device.CurrentEra ? era : throw new RepositoryException(
+            return era == _device.CurrentEra ? (era, next) : throw new RepositoryException(
                 $"{Device.Name}: was resumed by somebody else before the image was taken; try again");
         }
         finally
@@ -181,9 +188,9 @@ public sealed class LiveSource : IBackupSource
     private static long BytesOf(IEnumerable<SectorRange> ranges) =>
         ranges.Sum(range => range.End - range.First) * RecordRow.SectorSize;
 
-    private sealed record Moment(uint LastEra, TimeSpan Pause, bool IsFrozen)
+    private sealed record Moment(uint LastEra, EraMark? Next, TimeSpan Pause, bool IsFrozen)
     {
         public TakenPoint Point(ImageConsistency consistency) =>
-            new(LastEra, IsFrozen ? ImageConsistency.Frozen : consistency, Pause);
+            new(LastEra, IsFrozen ? ImageConsistency.Frozen : consistency, Pause, Next);
     }
 }

@@ -1,7 +1,9 @@
 using DmEra.Backup.Images;
 using DmEra.Backup.Stores;
 using DmEra.Devices;
+using DmEra.Target.Chronicles;
 using DmEra.Target.History;
+using DmEra.Target.Metadata;
 
 namespace DmEra.Backup.Sources;
 
@@ -14,6 +16,8 @@ public sealed class StoppedDevice : IBackupSource
     private readonly FileBlockDevice _metadata;
     private readonly FileBlockDevice _origin;
     private readonly EraHistory _history;
+    private readonly ChronicleReading _chronicle;
+    private readonly FileStamp _originStamp;
     private readonly List<string> _remarks = [];
 
     private StoppedDevice(FileBlockDevice metadata, FileBlockDevice origin, EraHistory history)
@@ -33,6 +37,10 @@ public sealed class StoppedDevice : IBackupSource
 
         if (present > tracked)
             _remarks.Add($"only the first {tracked} of {present} sectors are tracked; the rest is not taken");
+        _originStamp = origin.Stamp();
+        State = MetadataState.Read(metadata);
+        _chronicle = ChronicleReading.Of(metadata.Path, State, _originStamp);
+        if (_chronicle.Remark is string remark) _remarks.Add(remark);
         Device = new DeviceIdentity(
             Path.GetFileName(origin.Path), history.Lineage, Math.Min(present, tracked), history.DataBlockSize);
     }
@@ -42,6 +50,12 @@ public sealed class StoppedDevice : IBackupSource
 
     /// <inheritdoc/>
     public uint CurrentEra => _history.CurrentEra;
+
+    /// <summary>Where its history stands.</summary>
+    public MetadataState State { get; }
+
+    /// <inheritdoc/>
+    public uint Gap => _chronicle.Gap;
 
     /// <inheritdoc/>
     public IBlockDevice Origin => _origin;
@@ -75,23 +89,44 @@ public sealed class StoppedDevice : IBackupSource
     }
 
     /// <inheritdoc/>
+    public Guid? MarkOf(uint era) => _chronicle.MarkOf(era);
+
+    /// <inheritdoc/>
     /// <remarks>Nothing for an era to come, which begins when somebody uses the device again.</remarks>
     public IEnumerable<BlockRange> WrittenSince(uint era) => era > _history.CurrentEra ? [] : _history.WrittenSince(era);
 
     /// <inheritdoc/>
     public TakenPoint Take(TakePlan plan, TakePass pass)
     {
+        EraMark? next = Mark();
         pass(_origin, plan.FirstPass(_origin, WrittenSince));
         // Whoever resumes the device starts a new era, even if the last one was left open by a crash.
-        return new TakenPoint(CurrentEra, ImageConsistency.Stopped, TimeSpan.Zero);
+        return new TakenPoint(CurrentEra, ImageConsistency.Stopped, TimeSpan.Zero, next);
     }
 
     /// <inheritdoc/>
     public void Dispose()
     {
+        _chronicle.Dispose();
         _history.Dispose();
         _origin.Dispose();
         _metadata.Dispose();
+    }
+
+    // The state that the device is in now, told from others that come to the same numbers.
+    private EraMark? Mark()
+    {
+        try
+        {
+            using EraChronicle chronicle = new(_metadata.Path, _remarks.Add);
+            return chronicle.MarkRest(State, _originStamp);
+        }
+        catch (Exception fault) when (fault is IOException or UnauthorizedAccessException)
+        {
+            // As for a device of the kernel's: the next image is judged by samples.
+            _remarks.Add($"the image has no mark, since the chronicle cannot be written: {fault.Message}");
+            return null;
+        }
     }
 
     // A lock on a file keeps our own programs out; device-mapper does not ask for it.

@@ -110,6 +110,7 @@ public sealed class BackupRun
             Label = label,
             Device = _source.Device,
             LastEra = point.LastEra,
+            Next = point.Next,
             Consistency = point.Consistency,
             Witness = witness,
             Map = map,

@@ -1,4 +1,5 @@
 using DmEra.Backup.Sources;
+using DmEra.Cli.Offline;
 using DmEra.Control;
 using DmEra.Devices;
 
@@ -22,7 +23,7 @@ internal static class BackupSource
             throw new CommandException($"{device}: not in use by a name that is known here: there is nothing to run commands around");
         try
         {
-            return StoppedDevice.Open(metadata ?? $"{device}.era", device);
+            return StoppedDevice.Open(metadata ?? DefaultMetadata.Of(device), device);
         }
         catch (DeviceException fault) when (fault.Errno == Errno.EBUSY)
         {

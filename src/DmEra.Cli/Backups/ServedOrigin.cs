@@ -4,6 +4,7 @@ using DmEra.Backup.Sources;
 using DmEra.Control;
 using DmEra.Devices;
 using DmEra.Nbd.Client;
+using DmEra.Target.Chronicles;
 using DmEra.Target.History;
 
 namespace DmEra.Cli.Backups;
@@ -55,10 +56,20 @@ internal sealed class ServedOrigin : ILiveDevice
     }
 
     /// <inheritdoc/>
-    public uint Checkpoint() => Wait(_client.CheckpointAsync(_stop));
+    public uint Gap => Wait(_client.DescribeAsync(_stop)).Gap ?? 0;
 
     /// <inheritdoc/>
-    public void Pause() => _pause = Wait(_client.PauseAsync(_stop));
+    public uint Checkpoint() => Wait(_client.CheckpointAsync(_stop)).Era;
+
+    /// <inheritdoc/>
+    public Guid? MarkOf(uint era) => Wait(_client.FindEraAsync($"{era}", _stop)).Mark;
+
+    /// <inheritdoc/>
+    public EraMark? Pause()
+    {
+        _pause = Wait(_client.PauseAsync(_stop));
+        return _pause.Next;
+    }
 
     /// <inheritdoc/>
     public void Unpause()
@@ -75,7 +86,7 @@ internal sealed class ServedOrigin : ILiveDevice
     {
         using FileStream list = new(Path.GetTempFileName(), FileMode.Open, FileAccess.ReadWrite);
         File.Delete(list.Name);
-        Wait(_client.CopyChangesAsync(era, "ranges", list, _stop));
+        Wait(_client.CopyChangesAsync($"{era}", "ranges", list, _stop));
         list.Position = 0;
         using StreamReader lines = new(list);
         while (lines.ReadLine() is string line)

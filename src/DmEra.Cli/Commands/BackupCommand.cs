@@ -87,7 +87,7 @@ internal sealed class BackupCommand
         string device = parse.GetRequiredValue(_device);
         string? metadata = parse.GetValue(_metadata);
         LiveHooks hooks = new(parse.GetValue(_freeze), parse.GetValue(_thaw), parse.GetValue(_snapshot), parse.GetValue(_release));
-        return MetadataFile.Use(metadata ?? $"{device}.era", () =>
+        return MetadataFile.Use(metadata ?? DefaultMetadata.NameOf(device), () =>
         {
             using IBackupSource source = BackupSource.Open(device, metadata, hooks, stop.Token);
             return parse.GetValue(_estimate) ? Estimate(parse, source, stop.Token) : Take(parse, source, stop.Token);

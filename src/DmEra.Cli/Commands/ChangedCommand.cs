@@ -1,5 +1,4 @@
 using System.CommandLine;
-using DmEra.Cli.Offline;
 using DmEra.Control;
 
 namespace DmEra.Cli.Commands;
@@ -25,15 +24,8 @@ internal static class ChangedCommand
         command.SetAction(async (parse, cancellation) =>
         {
             using ControlClient client = DeviceLookup.Connect(parse.GetRequiredValue(device));
-            string name = parse.GetRequiredValue(since);
-            if (!EraNames.TryParse(name, out uint era))
-            {
-                DeviceDescription about = await client.DescribeAsync(cancellation);
-                era = EraNames.Find(name, about.Metadata, about.Lineage, about.CurrentEra);
-            }
-
             Stream output = parse.OutputStream();
-            await client.CopyChangesAsync(era, parse.GetRequiredValue(format), output, cancellation);
+            await client.CopyChangesAsync(parse.GetRequiredValue(since), parse.GetRequiredValue(format), output, cancellation);
             return ExitCode.Done;
         });
         return command;

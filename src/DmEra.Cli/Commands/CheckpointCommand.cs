@@ -14,6 +14,7 @@ internal static class CheckpointCommand
             "DEVICE", "name from 'era ls', path of a control socket, or device of the kernel's dm-era");
         Option<string?> label = CommonArguments.Text(
             "--label", "TEXT", "call this moment so; commands that take an era take its label as well");
+        Option<bool> json = CommonArguments.Json();
         EraCommand command = new(
             "checkpoint",
             "Start a new era and print its number. Every write recorded in an older era has reached the origin then.",
@@ -23,39 +24,44 @@ internal static class CheckpointCommand
         {
             device,
             label,
+            json,
         };
         command.SetAction(async (parse, cancellation) =>
         {
             string name = parse.GetRequiredValue(device);
             using ControlClient? client = DeviceLookup.TryConnect(name);
-            parse.Output().WriteLine(client is not null
+            CheckpointReply begun = client is not null
                 ? await OfServedAsync(client, parse.GetValue(label), cancellation)
-                : OfMapped(name, parse.GetValue(label)));
+                : OfMapped(name, parse.GetValue(label));
+            parse.Output().WriteLine(parse.GetValue(json) ? ControlJson.Of(begun) : $"{begun.Era}");
             return ExitCode.Done;
         });
         return command;
     }
 
-    private static async Task<uint> OfServedAsync(ControlClient client, string? label, CancellationToken cancellation)
+    private static async Task<CheckpointReply> OfServedAsync(ControlClient client, string? label, CancellationToken cancellation)
     {
         if (label is null) return await client.CheckpointAsync(cancellation);
         DeviceDescription device = await client.DescribeAsync(cancellation);
         return Label(label, device.Metadata, device.Lineage, () => client.CheckpointAsync(cancellation).GetAwaiter().GetResult());
     }
 
-    private static uint OfMapped(string name, string? label)
+    private static CheckpointReply OfMapped(string name, string? label)
     {
         using KernelDevice device = DeviceLookup.OpenMapped(name);
-        return label is null ? device.Checkpoint() : Label(label, device.MetadataPath, device.Device.Lineage, device.Checkpoint);
+        return label is null ? Checkpoint() : Label(label, device.MetadataPath, device.Device.Lineage, Checkpoint);
+
+        // The kernel's eras have no marks.
+        CheckpointReply Checkpoint() => new(device.Checkpoint(), Mark: null);
     }
 
-    private static uint Label(string label, string metadata, Guid? lineage, Func<uint> checkpoint) =>
+    private static CheckpointReply Label(string label, string metadata, Guid? lineage, Func<CheckpointReply> checkpoint) =>
         LabelBook.Change(metadata, book =>
         {
             // Before there is an era that nobody can find by its name.
             book.RequireFree(label);
-            uint era = checkpoint();
-            book.Add(new EraLabel(label, era, TimeProvider.System.GetUtcNow(), lineage));
-            return era;
+            CheckpointReply begun = checkpoint();
+            book.Add(new EraLabel(label, begun.Era, TimeProvider.System.GetUtcNow(), lineage, begun.Mark));
+            return begun;
         });
 }

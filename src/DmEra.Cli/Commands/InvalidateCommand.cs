@@ -2,6 +2,7 @@ using System.CommandLine;
 using DmEra.Cli.Offline;
 using DmEra.Devices;
 using DmEra.Target.History;
+using DmEra.Target.Metadata;
 using DmEra.Tools;
 using DmEra.Tools.Caches;
 
@@ -73,7 +74,8 @@ internal sealed class InvalidateCommand
         {
             using EraHistory? history = fromSnapshot ? EraHistory.OpenSnapshot(metadata) : EraHistory.Open(metadata);
             if (history is null) throw new CommandException($"{path}: no metadata snapshot taken");
-            uint since = EraNames.Find(parse.GetRequiredValue(_since), path, history);
+            uint since = EraNames.Find(
+                parse.GetRequiredValue(_since), path, MetadataState.Read(metadata), parse.InvocationConfiguration.Error);
             if (cache is not null) return RunCache(parse, cache, file, history, since, format, run.Stop);
             if (since > history.CurrentEra)
             {

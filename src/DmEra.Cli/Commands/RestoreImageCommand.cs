@@ -1,6 +1,7 @@
 using System.CommandLine;
 using DmEra.Backup.Images;
 using DmEra.Cli.Backups;
+using DmEra.Cli.Offline;
 
 namespace DmEra.Cli.Commands;
 
@@ -70,7 +71,7 @@ internal sealed class RestoreImageCommand
         TextWriter? terminal = ByteProgress.IsShown(parse.GetValue(_quiet), error) ? error : null;
         RestoreSession session = new(repository, image, terminal, stop.Token);
         string target = parse.GetRequiredValue(_to)!;
-        string? metadata = parse.GetValue(_metadata) ?? (File.Exists($"{target}.era") ? $"{target}.era" : null);
+        string? metadata = parse.GetValue(_metadata) ?? DefaultMetadata.TryFind(target);
         bool onlyChanged = parse.GetValue(_onlyChanged);
         if (onlyChanged && metadata is null)
             throw new CommandException($"{target}: no eras are known of it ({target}.era is missing); leave --only-changed out");

@@ -49,27 +49,28 @@ internal sealed class RollbackPlanCommand
         catch (FormatException fault) { throw new CommandException($"{cache}: {fault.Message}"); }
 
         (EraAccess access, uint era) = await FindAsync(
-            parse.GetRequiredValue(_device), parse.GetRequiredValue(_to), cancellation);
+            parse.GetRequiredValue(_device), parse.GetRequiredValue(_to), parse.InvocationConfiguration.Error, cancellation);
         RollbackPlan plan = new(
             parse.GetRequiredValue(_to), era, access, cache, table, DeviceMapper.PathOf(table.Metadata), parse.GetValue(_rollback));
         parse.Output().Write(plan.Script());
         return ExitCode.Done;
     }
 
-    private static async Task<(EraAccess Access, uint Era)> FindAsync(string device, string to, CancellationToken cancellation)
+    private static async Task<(EraAccess Access, uint Era)> FindAsync(
+        string device, string to, TextWriter error, CancellationToken cancellation)
     {
         using ControlClient? client = DeviceLookup.TryConnect(device);
         if (client is not null)
         {
             DeviceDescription served = await client.DescribeAsync(cancellation);
-            uint since = EraNames.Find(to, served.Metadata, served.Lineage, served.CurrentEra);
+            uint since = (await client.FindEraAsync(to, cancellation)).Era;
             RequireEra(device, since, served.CurrentEra);
             return (new EraAccess(served.Metadata, $"era message {RollbackPlan.Quote(device)}"), since);
         }
 
         using KernelDevice mapped = DeviceLookup.OpenMapped(device);
         uint current = mapped.CurrentEra;
-        uint era = EraNames.Find(to, mapped.MetadataPath, mapped.Device.Lineage, current);
+        uint era = EraNames.Find(to, mapped.MetadataPath, mapped.State, error);
         RequireEra(device, era, current);
         return (new EraAccess(mapped.MetadataPath, $"dmsetup message {RollbackPlan.Quote(mapped.Device.Name)} 0"), era);
     }

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using DmEra.Backup.Images;
 using DmEra.Cli.Backups;
+using DmEra.Cli.Offline;
 using DmEra.Cli.Serving;
 using DmEra.Control;
 using DmEra.Nbd;
@@ -121,7 +122,7 @@ internal sealed class ServeCommand
         {
             Table = table,
             Origin = origin,
-            Metadata = metadata ?? $"{origin}.era",
+            Metadata = metadata ?? DefaultMetadata.Of(origin),
             BlockSize = parse.GetValue(_blockSize),
             Size = parse.GetValue(_size),
             Name = name,

@@ -1,26 +1,26 @@
 using System.Globalization;
-using DmEra.Target.History;
+using DmEra.Target.Chronicles;
+using DmEra.Target.Metadata;
 using DmEra.Tools.Labels;
 
 namespace DmEra.Cli.Offline;
 
-/// <summary>Eras as people call them: by number or by label.</summary>
+/// <summary>Eras as people call them: by number, by number and mark, or by label.</summary>
 internal static class EraNames
 {
-    /// <summary>The era that is meant.</summary>
-    /// <param name="name">A number or a label.</param>
-    /// <param name="metadata">Path of the metadata, beside which labels are kept.</param>
-    /// <param name="lineage">Identifies the metadata; null when that is not known.</param>
-    /// <param name="currentEra">The metadata's.</param>
-    /// <exception cref="LabelException">It is no number, and no label of this metadata.</exception>
-    public static uint Find(string name, string metadata, Guid? lineage, uint currentEra) =>
-        TryParse(name, out uint era) ? era : LabelBook.Read(metadata).Find(name, lineage, currentEra);
-
-    /// <summary>As <see cref="Find(string, string, Guid?, uint)"/>, of metadata that is open.</summary>
-    public static uint Find(string name, string metadata, EraHistory history) =>
-        Find(name, metadata, history.Lineage, history.CurrentEra);
-
-    /// <summary>Reads a number.</summary>
-    public static bool TryParse(string name, out uint era) =>
-        uint.TryParse(name, NumberStyles.None, CultureInfo.InvariantCulture, out era);
+    /// <summary>The era that is meant, of metadata that no program of ours runs.</summary>
+    /// <param name="name">A number, <c>ERA:MARK</c> or a label.</param>
+    /// <param name="metadata">Path of the metadata, beside which labels and marks are kept.</param>
+    /// <param name="state">Where its history stands.</param>
+    /// <param name="error">Is told what was not checked.</param>
+    /// <exception cref="LabelException">It is no number, and nothing of this history.</exception>
+    public static uint Find(string name, string metadata, MetadataState state, TextWriter error)
+    {
+        if (uint.TryParse(name, NumberStyles.None, CultureInfo.InvariantCulture, out uint era)) return era;
+        using ChronicleReading marks = ChronicleReading.Of(metadata, state);
+        HistoryIdentity history = new(state.Lineage, state.CurrentEra, marks.MarkOf);
+        if (!EraMark.TryParse(name, out EraMark moment))
+            return LabelBook.Read(metadata).Find(name, history, line => error.WriteLine($"era: {line}"));
+        return history.WhyUnknown(moment) is string why ? throw new LabelException($"{name}: {why}") : moment.Era;
+    }
 }

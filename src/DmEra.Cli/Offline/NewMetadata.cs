@@ -1,5 +1,6 @@
 using DmEra.Cli.Serving;
 using DmEra.Devices;
+using DmEra.Target.Chronicles;
 
 namespace DmEra.Cli.Offline;
 
@@ -27,7 +28,10 @@ internal sealed class NewMetadata : IDisposable
         {
             string place = FileLinks.Follow(path);
             if (FileStatus.TryOf(place) is null) created.CreateSparse(place, lengthBytes: 0);
-            return new NewMetadata(created, FileBlockDevice.Open(path));
+            NewMetadata opened = new(created, FileBlockDevice.Open(path));
+            // Marks are of the history that was there. Without them nobody takes the new one for it.
+            EraChronicle.Remove(path);
+            return opened;
         }
         catch (DeviceException fault) when (fault.Errno == Errno.EBUSY)
         {

@@ -1,29 +1,43 @@
+using DmEra.Devices;
 using DmEra.Target.Mapping;
 using DmEra.Tools.Labels;
 
 namespace DmEra.Cli.Serving;
 
-/// <summary>The labels of a device in service, which may be given and taken away meanwhile. Those of other metadata are
-/// not among them.</summary>
+/// <summary>The labels of a device in service, which may be given and taken away meanwhile. Those of other metadata, or of a
+/// history that was undone, are not among them.</summary>
 /// <param name="target">The device.</param>
 /// <param name="log">Learns why there are none, when they cannot be read.</param>
 internal sealed class DeviceLabels(EraTarget target, Action<string> log) : IEraLabels
 {
-    private string? _lastFault;
+    private string? _lastLine;
 
     /// <inheritdoc/>
     public IReadOnlyList<(string Label, uint Era)> Read()
     {
         try
         {
-            LabelBook book = LabelBook.Read(target.Table.MetadataPath);
-            return [.. book.Labels.Where(label => label.IsOf(target.Lineage)).Select(label => (label.Label, label.Era)).Reverse()];
+            return [.. Open().Labels.Where(label => label.WhyNotOf(target.History) is null).Select(label => (label.Label, label.Era)).Reverse()];
         }
         catch (Exception fault) when (fault is IOException or UnauthorizedAccessException)
         {
-            // Once: clients may ask as often as they like.
-            if (!string.Equals(Interlocked.Exchange(ref _lastFault, fault.Message), fault.Message, StringComparison.Ordinal)) log(fault.Message);
+            LogOnce(fault.Message);
             return [];
         }
+    }
+
+    /// <inheritdoc/>
+    public uint Find(string label)
+    {
+        try { return Open().Find(label, target.History, LogOnce); }
+        catch (LabelException fault) { throw new EraTargetException(fault.Message, Errno.EINVAL, fault); }
+    }
+
+    private LabelBook Open() => LabelBook.Read(target.Table.MetadataPath);
+
+    // Clients may ask as often as they like.
+    private void LogOnce(string line)
+    {
+        if (!string.Equals(Interlocked.Exchange(ref _lastLine, line), line, StringComparison.Ordinal)) log(line);
     }
 }

@@ -28,7 +28,8 @@ internal sealed class ServeSession(ServeRequest request, TextWriter output, Text
         if (!string.Equals(file?.Identity, target.OriginIdentity, StringComparison.Ordinal))
             throw new CommandException($"{table.OriginPath}: is being replaced just now; try again");
         IBlockStatusCatalog allocation = file is null ? remote!.Contexts : new BlockStatusCatalog(new AllocationContext(file));
-        EraContexts eras = new(target, new DeviceLabels(target, Log));
+        DeviceLabels labels = new(target, Log);
+        EraContexts eras = new(target, labels);
         BitmapViews views = new(eras, allocation);
         IBlockStatusCatalog contexts = request.Bitmap is { } shown ? views.Always(shown) : new BlockStatusCatalog([], [allocation, eras]);
         NbdExport export = new(request.Name, target.Device, contexts)
@@ -45,7 +46,7 @@ internal sealed class ServeSession(ServeRequest request, TextWriter output, Text
             throw new CommandException($"{request.Name} has no era or label '{era}'; see 'era labels' and 'era status'");
         files.Keep();
 
-        ServedDevice device = new(request.Name, target, server, uris, control);
+        ServedDevice device = new(request.Name, target, server, uris, control, labels);
         await using ControlServer controlServer = await ControlServer.StartAsync(device, control, Log);
         Announce(Readers(request.Listen, output, error), uris);
         ServiceNotification.Send(ServiceNotification.Ready, Log);

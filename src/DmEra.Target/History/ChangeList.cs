@@ -33,12 +33,17 @@ public static class ChangeList
     /// worthless.</exception>
     /// <exception cref="DeviceException">The metadata device failed.</exception>
     /// <exception cref="IOException"><paramref name="output"/> failed.</exception>
-    public static void Write(Stream output, EraHistory history, uint since, ChangeListFormat format)
+    /// <param name="output">Where to.</param>
+    /// <param name="history">What is asked.</param>
+    /// <param name="since">The era.</param>
+    /// <param name="format">How.</param>
+    /// <param name="mark">The mark of the current era's beginning, for JSON; null when it has none.</param>
+    public static void Write(Stream output, EraHistory history, uint since, ChangeListFormat format, Guid? mark = null)
     {
         AsciiWriter text = new(output);
         WrittenRuns runs = history.FindWrittenSince(since);
         if (format == ChangeListFormat.Xml) WriteXml(text, runs);
-        else if (format == ChangeListFormat.Json) WriteJson(text, runs, Subject(history, since));
+        else if (format == ChangeListFormat.Json) WriteJson(text, runs, Subject(history, since, mark));
         else WriteRanges(text, runs);
         text.Flush();
     }
@@ -61,8 +66,8 @@ public static class ChangeList
         text.Append("</blocks>\n"u8);
     }
 
-    private static string Subject(EraHistory history, uint since) =>
-        $"\"since\":{since},\"currentEra\":{history.CurrentEra},"
+    private static string Subject(EraHistory history, uint since, Guid? mark) =>
+        $"\"since\":{since},\"currentEra\":{history.CurrentEra},{(mark is null ? "" : $"\"mark\":\"{mark}\",")}"
             + $"\"blockSize\":{history.DataBlockSize * (long)SectorSize},\"blockCount\":{history.NrBlocks}";
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]

@@ -6,11 +6,13 @@ namespace DmEra.Target.Mapping;
 /// Where one era ends and the next begins. Whatever begins or ends an era does it here, and in this order: new writes are held
 /// up or recorded in the new era, those inside have completed, the origin is flushed, and only then can anyone see the
 /// number of the new era. So whoever knows an era's number knows that every write of older ones is stable on the origin: a copy made
-/// then has them all, and no server of the origin will bring one back later.
+/// then has them all, and no server of the origin will bring one back later. And it has a mark by then, which tells it from others of
+/// the same number.
 /// </summary>
 /// <remarks>One thread at a time, but for <see cref="Era"/>. It waits in the thread that asks, not in the worker: writes that
 /// are inside may wait for the worker.</remarks>
-internal sealed class EraBoundary(RequestGate gate, EraWorker worker, EraDevice device, OriginFlusher origin, uint era)
+internal sealed class EraBoundary(
+    RequestGate gate, EraWorker worker, EraDevice device, OriginFlusher origin, BoundaryMarks marks, uint era)
 {
     private uint _era = era;
     private bool _isOpen;
@@ -31,7 +33,8 @@ internal sealed class EraBoundary(RequestGate gate, EraWorker worker, EraDevice 
     {
         // A program that ran before may have died with writes that only the system's cache has.
         origin.Flush();
-        Writeset next = worker.Run(eras => eras.Resume(blocks, firstNew));
+        Writeset next = worker.Run(eras => eras.Resume(blocks, firstNew, marks.Open));
+        marks.Begun(next.Era);
         device.SetLength(lengthBytes);
         Publish(next.Era);
         gate.Switch(next);
@@ -44,10 +47,12 @@ internal sealed class EraBoundary(RequestGate gate, EraWorker worker, EraDevice 
     /// as those of whichever is told next.</exception>
     public uint Cross()
     {
+        marks.MakeRoom();
         Writeset next = worker.Run(static eras => eras.RollOver());
         Writeset? last = gate.Switch(next);
         last?.Writes.WaitUntilNone();
         origin.Flush();
+        marks.Begun(next.Era);
         Publish(next.Era);
         return next.Era;
     }
@@ -67,7 +72,7 @@ internal sealed class EraBoundary(RequestGate gate, EraWorker worker, EraDevice 
             throw;
         }
 
-        End();
+        End(isStable: true);
     }
 
     /// <summary>As <see cref="Close"/>, whatever becomes of the flush: the device is being stopped.</summary>
@@ -78,7 +83,7 @@ internal sealed class EraBoundary(RequestGate gate, EraWorker worker, EraDevice 
         DeviceException? failure = null;
         try { origin.Flush(); }
         catch (DeviceException fault) { failure = fault; }
-        End();
+        End(isStable: failure is null);
         return failure;
     }
 
@@ -90,13 +95,10 @@ internal sealed class EraBoundary(RequestGate gate, EraWorker worker, EraDevice 
         return last;
     }
 
-    private void End()
+    private void End(bool isStable)
     {
-        worker.Run(static eras =>
-        {
-            eras.Archive();
-            return eras;
-        });
+        uint? ended = worker.Run(static eras => eras.Archive() ? eras.Usage.CurrentEra : (uint?)null);
+        if (isStable && ended is uint last) marks.Ended(last);
         _isOpen = false;
     }
 

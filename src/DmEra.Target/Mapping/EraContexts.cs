@@ -1,5 +1,6 @@
 using System.Globalization;
 using DmEra.Devices;
+using DmEra.Target.Chronicles;
 
 namespace DmEra.Target.Mapping;
 
@@ -7,7 +8,7 @@ namespace DmEra.Target.Mapping;
 /// What an era device can tell of its blocks: <c>era:last</c>, the era of each one's last write; and, for every era,
 /// <c>era:since-ERA</c>, whether it was written in that era or later. The latter is also there as
 /// <c>qemu:dirty-bitmap:since-ERA</c>, the form in which backup tools read the bitmaps of QEMU. An era is meant by its
-/// number or by a label.
+/// number, by number and mark (<c>ERA:MARK</c>), or by a label.
 /// </summary>
 /// <param name="target">The device.</param>
 /// <param name="labels">What its eras are called; null: nothing.</param>
@@ -54,6 +55,12 @@ public sealed class EraContexts(EraTarget target, IEraLabels? labels = null) : I
     {
         if (uint.TryParse(name, NumberStyles.None, CultureInfo.InvariantCulture, out uint era))
             return HasBegun(era) && string.Equals(name, Text(era), StringComparison.Ordinal) ? era : null;
+        if (EraMark.TryParse(name, out EraMark moment))
+        {
+            return HasBegun(moment.Era) && target.MarkOf(moment.Era) == moment.Mark
+                && string.Equals(name, moment.ToString(), StringComparison.Ordinal) ? moment.Era : null;
+        }
+
         return ReadLabels()
             .Where(labelled => string.Equals(labelled.Label, name, StringComparison.Ordinal))
             .Select(labelled => (uint?)labelled.Era)

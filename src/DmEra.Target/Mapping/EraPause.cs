@@ -1,3 +1,5 @@
+using DmEra.Target.Chronicles;
+
 namespace DmEra.Target.Mapping;
 
 /// <summary>A device whose requests wait for as long as this is held, as while a snapshot of its origin is made. Whoever holds it
@@ -7,14 +9,18 @@ public sealed class EraPause : IDisposable
 {
     private readonly EraTarget _target;
 
-    internal EraPause(EraTarget target, uint lastEra)
+    internal EraPause(EraTarget target, uint lastEra, EraMark? next)
     {
         _target = target;
         LastEra = lastEra;
+        Next = next;
     }
 
     /// <summary>The last era that anything was written in: every write is recorded in it or in an older one, and is stable.</summary>
     public uint LastEra { get; }
+
+    /// <summary>The beginning of the era that the device goes on with, which is this moment; null when it has no mark.</summary>
+    public EraMark? Next { get; }
 
     /// <summary>Ends the pause: a new era begins and requests are let in, unless the device was suspended meanwhile. Nothing happens
     /// when it is over.</summary>

@@ -1,5 +1,6 @@
 using DmEra.Devices;
 using DmEra.Devices.Threads;
+using DmEra.Target.Chronicles;
 
 namespace DmEra.Target.Mapping;
 
@@ -70,7 +71,9 @@ public sealed partial class EraTarget
             throw new EraTargetException("suspended already: resume the device first", Errno.EINVAL);
         Explained(_boundary.Close);
         Wait(TargetState.Paused, why: null);
-        return _pause = new EraPause(this, _boundary.Era);
+        uint next = _eras.Usage.CurrentEra + 1;
+        EraMark? mark = MarkOf(next) is Guid found ? new EraMark(next, found) : null;
+        return _pause = new EraPause(this, _boundary.Era, mark);
     }
 
     /// <summary>Changes the length of the device; one that is not suspended is suspended and resumed for it.</summary>
@@ -110,6 +113,7 @@ public sealed partial class EraTarget
         using (_retrying.Hold()) _retrying.PulseAll();
         _gate.Stop();
         _worker.Stop();
+        _marks.Dispose();
         _metadataDevice.Dispose();
         _origin.Dispose();
     }

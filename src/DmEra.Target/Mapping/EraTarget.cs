@@ -1,6 +1,7 @@
 using DmEra.Devices;
 using DmEra.Devices.Threads;
 using DmEra.PersistentData.Blocks;
+using DmEra.Target.Chronicles;
 using DmEra.Target.History;
 using DmEra.Target.Metadata;
 
@@ -44,6 +45,7 @@ public sealed partial class EraTarget : IDisposable
     private readonly RequestGate _gate;
     private readonly EraDevice _device;
     private readonly OriginFlusher _flusher;
+    private readonly BoundaryMarks _marks;
     private readonly EraBoundary _boundary;
     private readonly IThreads _threads;
     private readonly Action<string> _log;
@@ -67,7 +69,8 @@ public sealed partial class EraTarget : IDisposable
         _worker = new EraWorker(_eras, _threads);
         _device = new EraDevice(origin, _flusher, _gate, _worker, new MarkAhead(options.MarkAhead), table.BlockSizeBytes);
         _device.SetLength(table.LengthBytes);
-        _boundary = new EraBoundary(_gate, _worker, _device, _flusher, _eras.Usage.CurrentEra);
+        _marks = new BoundaryMarks(options.Chronicle, origin, options.Log);
+        _boundary = new EraBoundary(_gate, _worker, _device, _flusher, _marks, _eras.Usage.CurrentEra);
     }
 
     /// <summary>The device that clients use: the origin, with every change of it recorded. Disposing of it does
@@ -99,6 +102,13 @@ public sealed partial class EraTarget : IDisposable
     /// it.</summary>
     public Guid? Lineage => _eras.Usage.Lineage;
 
+    /// <summary>What tells its history from others with the same numbers.</summary>
+    public HistoryIdentity History => new(Lineage, Status.CurrentEra, MarkOf);
+
+    /// <summary>The era before whose beginning writes were last missed, as when the origin was changed by something else; 0 when
+    /// nothing is known of such a thing.</summary>
+    public uint Gap => _marks.Gap;
+
     /// <summary>Tells the file or device that is open as the origin from all others; null when it is none of this machine. Its
     /// path may lead to another one by now.</summary>
     public string? OriginIdentity => (_origin as FileBlockDevice)?.Identity;
@@ -124,7 +134,7 @@ public sealed partial class EraTarget : IDisposable
     public static EraTarget Create(EraTable table, EraTargetOptions options)
     {
         (FileBlockDevice metadata, FileBlockDevice origin) = TableDevices.Open(table);
-        try { return Create(table, metadata, origin, options); }
+        try { return Create(table, metadata, origin, WithChronicle(options, table)); }
         catch
         {
             metadata.Dispose();
@@ -139,7 +149,7 @@ public sealed partial class EraTarget : IDisposable
     public static EraTarget Create(EraTable table, IBlockDevice origin, EraTargetOptions options)
     {
         FileBlockDevice metadata = TableDevices.OpenMetadata(table);
-        try { return Create(table, metadata, origin, options); }
+        try { return Create(table, metadata, origin, WithChronicle(options, table)); }
         catch
         {
             metadata.Dispose();
@@ -167,6 +177,9 @@ public sealed partial class EraTarget : IDisposable
         }
     }
 
+    /// <summary>The mark of an era's beginning; null when it has none, as an era of the kernel.</summary>
+    public Guid? MarkOf(uint era) => _marks.MarkOf(era);
+
     /// <summary>A view of what has been committed, to be read beside the running device. Metadata blocks that it needs
     /// are not used anew until it is disposed of.</summary>
     /// <exception cref="EraTargetException">The metadata cannot be read.</exception>
@@ -188,4 +201,7 @@ public sealed partial class EraTarget : IDisposable
             if (!Interlocked.Exchange(ref isReleased, true)) _metadata.Unpin(pin);
         }
     }
+
+    private static EraTargetOptions WithChronicle(EraTargetOptions options, EraTable table) =>
+        options with { Chronicle = options.Chronicle ?? new EraChronicle(table.MetadataPath, options.Log) };
 }

@@ -1,4 +1,5 @@
 using DmEra.Devices.Threads;
+using DmEra.Target.Chronicles;
 
 namespace DmEra.Target.Mapping;
 
@@ -14,6 +15,10 @@ public sealed record EraTargetOptions
     /// <summary>Blocks that the first write of a sequential writer marks beyond its own. More of them make fewer commits,
     /// and lists of changes with so many blocks too many where the writer stopped.</summary>
     public uint MarkAhead { get; init; }
+
+    /// <summary>Where the marks of eras are kept; null: beside metadata that is opened by its path, else nowhere. Disposed of with the
+    /// target.</summary>
+    public IEraChronicle? Chronicle { get; init; }
 
     /// <summary>Is told, a line each time and from any thread, of faults that no caller waits for.</summary>
     public Action<string> Log { get; init; } = static _ => { };

@@ -46,7 +46,8 @@ internal sealed partial class EraTransactions
     /// <summary>Reads the metadata from its superblock on, fits it to the origin, and begins an era.</summary>
     /// <param name="blocks">Blocks of the origin.</param>
     /// <param name="firstNew">The first one that there is something new of; those that the metadata does not know are new.</param>
-    public Writeset Resume(uint blocks, uint firstNew = uint.MaxValue)
+    /// <param name="found">Is told what was read, before anything is changed; what it throws comes out, and nothing is.</param>
+    public Writeset Resume(uint blocks, uint firstNew = uint.MaxValue, Action<MetadataState>? found = null)
     {
         ulong[] words = new ulong[Writeset.WordCount(blocks)];
         ulong[] spareWords = new ulong[words.Length];
@@ -54,6 +55,7 @@ internal sealed partial class EraTransactions
         if (!TryReload()) throw new MetadataFailedException(_failure!.Message, _failure);
         Secure();
         RequireAnotherEra();
+        found?.Invoke(_metadata.State);
         uint known = _metadata.NrBlocks;
         firstNew = Math.Min(firstNew, known);
         BlockRange grown = known > 0 && firstNew < blocks ? new BlockRange(firstNew, blocks) : default;
@@ -117,13 +119,20 @@ internal sealed partial class EraTransactions
 
     /// <summary>Ends the era; nothing is recorded until <see cref="Resume"/>. Never throws: an era that cannot be
     /// archived is found open, with all its marks, and archived when the device is resumed.</summary>
-    public void Archive()
+    /// <returns>Whether it is archived.</returns>
+    public bool Archive()
     {
         _writeset = null;
         _spareWords = [];
-        if (_failure != null) return;
+        if (_failure != null) return false;
         try { Commit(_metadata.Archive); }
-        catch (Exception fault) { Report($"the era is left open: {fault.Message}"); }
+        catch (Exception fault)
+        {
+            Report($"the era is left open: {fault.Message}");
+            return false;
+        }
+
+        return true;
     }
 
     /// <summary>Throws when a metadata snapshot cannot be taken because one is held.</summary>

@@ -51,6 +51,9 @@ internal sealed partial class EraMetadata
     /// <summary>Identifies the metadata; null when that is not known.</summary>
     public Guid? Lineage => _superblock.Lineage;
 
+    /// <summary>Where its history stands.</summary>
+    public MetadataState State => MetadataState.Of(_superblock);
+
     /// <summary>Metadata blocks that the space map manages.</summary>
     public ulong TotalBlocks => _store.SpaceMap.BlockCount;
 

@@ -2,6 +2,7 @@ using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using DmEra.Devices;
+using DmEra.Target.Chronicles;
 
 namespace DmEra.Tools.Labels;
 
@@ -13,8 +14,7 @@ public sealed class LabelBook
 {
     private const int LongestLabel = 200;
     private const int LongestFile = 16 << 20;
-    private const string DeviceFolder = "/dev/";
-    private const string FolderForDevices = "/var/lib/era";
+    private const string Suffix = ".labels";
 
     // With umlauts as they are.
     private static readonly LabelJson Json = new(new JsonSerializerOptions(LabelJson.Default.Options)
@@ -36,13 +36,7 @@ public sealed class LabelBook
 
     /// <summary>Where the labels of a device are kept.</summary>
     /// <param name="metadata">Path of its metadata.</param>
-    public static string PathFor(string metadata)
-    {
-        string full = System.IO.Path.GetFullPath(metadata);
-        return full.StartsWith(DeviceFolder, StringComparison.Ordinal)
-            ? System.IO.Path.Combine(FolderForDevices, Uri.EscapeDataString(full[DeviceFolder.Length..]) + ".labels")
-            : $"{full}.labels";
-    }
+    public static string PathFor(string metadata) => SideFile.PathFor(metadata, Suffix);
 
     /// <summary>Reads the labels of a device; none when there is no file.</summary>
     /// <exception cref="LabelException">The file is damaged.</exception>
@@ -76,7 +70,8 @@ public sealed class LabelBook
     {
         if (label.Trim().Length == 0 || label.Length > LongestLabel || label.Any(char.IsControl))
             throw new LabelException($"'{label}': a label is a line of 1 to {LongestLabel} letters");
-        if (label.All(char.IsAsciiDigit)) throw new LabelException($"'{label}': a label of digits would be taken for an era");
+        if (label.All(char.IsAsciiDigit) || EraMark.TryParse(label, out _))
+            throw new LabelException($"'{label}': a label of digits, or of an era and its mark, would be taken for an era");
         if (TryFind(label) is EraLabel there)
             throw new LabelException($"'{label}': is era {there.Era} already; remove it first, or choose another");
     }
@@ -100,18 +95,17 @@ public sealed class LabelBook
 
     /// <summary>The era that a label stands for.</summary>
     /// <param name="label">The label.</param>
-    /// <param name="lineage">Of the metadata that is asked about; null when it is not known.</param>
-    /// <param name="currentEra">The metadata's.</param>
+    /// <param name="history">That is asked about.</param>
+    /// <param name="remark">Is told, as a line, that it is taken on trust.</param>
     /// <exception cref="LabelException">There is none of that name; or it is of other metadata, or of metadata that
     /// was put back from a copy since.</exception>
-    public uint Find(string label, Guid? lineage, uint currentEra)
+    public uint Find(string label, HistoryIdentity history, Action<string> remark)
     {
         EraLabel found = TryFind(label) ?? throw Unknown(label);
-        if (!found.IsOf(lineage))
-            throw new LabelException($"{Path}: '{label}' was given to other metadata (lineage {found.Lineage}, not {lineage})");
-        return found.Era <= currentEra ? found.Era : throw new LabelException(
-            $"{Path}: '{label}' is era {found.Era}, and the metadata is at era {currentEra}: it was put back from a copy, "
-            + "or is of another device");
+        if (found.WhyNotOf(history) is string why) throw new LabelException($"{Path}: '{label}' {why}");
+        if (found.IsTakenOnTrust(history))
+            remark($"{Path}: '{label}' has no mark, and one of the two has no lineage: nothing but its number says that it is of this metadata");
+        return found.Era;
     }
 
     private EraLabel? TryFind(string label) =>

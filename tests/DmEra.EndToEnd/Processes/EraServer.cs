@@ -31,6 +31,9 @@ internal sealed class EraServer : IDisposable
     /// <summary>The path of its Unix socket.</summary>
     public string Socket => Uri.Split("?socket=")[1];
 
+    /// <summary>What it had to say, once it has ended.</summary>
+    public string Errors => _program.Errors;
+
     /// <summary>Its process.</summary>
     public int ProcessId => _program.Id;
 

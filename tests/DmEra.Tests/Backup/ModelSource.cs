@@ -1,6 +1,7 @@
 using DmEra.Backup.Images;
 using DmEra.Backup.Sources;
 using DmEra.Devices;
+using DmEra.Target.Chronicles;
 using DmEra.Target.History;
 
 namespace DmEra.Tests.Backup;
@@ -22,6 +23,13 @@ internal sealed class ModelSource : IBackupSource
     public DeviceIdentity Device { get; private set; }
 
     public uint CurrentEra { get; set; } = 1;
+
+    public uint Gap { get; set; }
+
+    /// <summary>The marks of its eras; those of other histories differ.</summary>
+    public Dictionary<uint, Guid> Marks { get; } = [];
+
+    public EraMark? Next => MarkOf(CurrentEra + 1) is Guid mark ? new EraMark(CurrentEra + 1, mark) : null;
 
     public IBlockDevice Origin => Disk;
 
@@ -75,6 +83,8 @@ internal sealed class ModelSource : IBackupSource
 
     public void ChangeLineage(Guid? lineage) => Device = Device with { Lineage = lineage };
 
+    public Guid? MarkOf(uint era) => Marks.TryGetValue(era, out Guid mark) ? mark : null;
+
     public IEnumerable<BlockRange> WrittenSince(uint era)
     {
         for (uint block = 0; block < _eras.Length; block++)
@@ -89,7 +99,7 @@ internal sealed class ModelSource : IBackupSource
     {
         BeforePass?.Invoke();
         pass(Disk, plan.FirstPass(Disk, WrittenSince));
-        return new TakenPoint(CurrentEra, ImageConsistency.Stopped, TimeSpan.Zero);
+        return new TakenPoint(CurrentEra, ImageConsistency.Stopped, TimeSpan.Zero, Next);
     }
 
     public void Dispose()

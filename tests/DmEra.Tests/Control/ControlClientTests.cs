@@ -56,7 +56,7 @@ public sealed class ControlClientTests : IDisposable
         using MemoryStream list = new();
 
         ControlException fault = await Assert.ThrowsAsync<ControlException>(
-            () => client.CopyChangesAsync(5, "ranges", list, default));
+            () => client.CopyChangesAsync("5", "ranges", list, default));
 
         Assert.Contains("the list broke off", fault.Message, StringComparison.Ordinal);
         Assert.NotEqual(0, list.Length);

@@ -67,7 +67,7 @@ public sealed class ControlEndpointsTests : IAsyncLifetime
     [InlineData("xml", "application/xml",
         "<blocks>\n  <range begin=\"0\" end = \"2\"/>\n  <block block=\"5\"/>\n</blocks>\n")]
     [InlineData("json", "application/json",
-        "{\"since\":1,\"currentEra\":1,\"blockSize\":4096,\"blockCount\":16,\"ranges\":[\n[0,2],\n[5,6]\n]}\n")]
+        "{\"since\":1,\"currentEra\":1,\"mark\":\"MARK\",\"blockSize\":4096,\"blockCount\":16,\"ranges\":[\n[0,2],\n[5,6]\n]}\n")]
     public async Task Changes_come_in_every_format(string format, string mediaType, string list)
     {
         _disk.WriteBlock(0);
@@ -77,13 +77,15 @@ public sealed class ControlEndpointsTests : IAsyncLifetime
         using HttpResponseMessage response = await _http.GetAsync($"/v1/device/changed?since=1&format={format}");
 
         Assert.Equal(mediaType, response.Content.Headers.ContentType?.MediaType);
-        Assert.Equal(list, await response.Content.ReadAsStringAsync());
+        Assert.Equal(
+            list.Replace("MARK", $"{_disk.Device.Target.MarkOf(1)}", StringComparison.Ordinal), await response.Content.ReadAsStringAsync());
     }
 
     [Fact]
     public async Task Checkpoint_answers_the_new_era()
     {
-        Assert.Equal("""{"era":2}""", await PostAsync(HttpStatusCode.OK, "checkpoint", ""));
+        string reply = await PostAsync(HttpStatusCode.OK, "checkpoint", "");
+        Assert.Equal($$"""{"era":2,"mark":"{{_disk.Device.Target.MarkOf(2)}}"}""", reply);
         _disk.WriteBlock(3);
         Assert.Equal("3 4\n", await _http.GetStringAsync("/v1/device/changed?since=2&format=ranges"));
     }
@@ -199,9 +201,6 @@ public sealed class ControlEndpointsTests : IAsyncLifetime
     [Theory]
     [InlineData("changed")]
     [InlineData("changed?since=")]
-    [InlineData("changed?since=-1")]
-    [InlineData("changed?since=x")]
-    [InlineData("changed?since=4294967296")]
     [InlineData("changed?since=1&since=2")]
     [InlineData("changed?since=1&format=yaml")]
     public async Task Wrong_queries_are_refused(string query)
@@ -210,6 +209,35 @@ public sealed class ControlEndpointsTests : IAsyncLifetime
 
         Assert.Equal(HttpStatusCode.BadRequest, response.StatusCode);
         Assert.Matches("^since|^format", Error(await response.Content.ReadAsStringAsync()));
+    }
+
+    [Theory]
+    [InlineData("-1")]
+    [InlineData("x")]
+    [InlineData("4294967296")]
+    [InlineData("1:59f04cd3-dc06-4352-847f-3c83cfc2dcf9")]
+    public async Task Eras_that_this_history_does_not_have_are_refused(string name)
+    {
+        foreach (string query in (string[])["changed?since=", "era?name="])
+        {
+            using HttpResponseMessage response = await _http.GetAsync($"/v1/device/{query}{name}");
+
+            Assert.Equal(HttpStatusCode.Conflict, response.StatusCode);
+            Assert.Contains(name, Error(await response.Content.ReadAsStringAsync()), StringComparison.Ordinal);
+        }
+    }
+
+    [Fact]
+    public async Task An_era_is_found_by_its_number_and_by_its_mark()
+    {
+        Guid mark = _disk.Device.Target.MarkOf(1)!.Value;
+
+        foreach (string name in (string[])["1", $"1:{mark}"])
+        {
+            using JsonDocument era = JsonDocument.Parse(await _http.GetStringAsync($"/v1/device/era?name={name}"));
+            Assert.Equal(1u, era.RootElement.GetProperty("era").GetUInt32());
+            Assert.Equal(mark, era.RootElement.GetProperty("mark").GetGuid());
+        }
     }
 
     [Theory]

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using DmEra.Cli.Serving;
 using DmEra.Control;
 using DmEra.Devices;
 using DmEra.Nbd;
@@ -56,7 +57,7 @@ internal sealed class ServedDisk : IAsyncDisposable
         target.Resume();
         NbdServer server = new([new NbdExport("disk", target.Device, new BlockStatusCatalog())], new NbdServerOptions());
         UnixListener control = new(folder["disk.ctl"]);
-        ServedDevice device = new("disk", target, server, ["nbd://nowhere/disk"], control);
+        ServedDevice device = new("disk", target, server, ["nbd://nowhere/disk"], control, new DeviceLabels(target, _ => { }));
         ConcurrentQueue<string> log = new();
         ControlServer controlServer = await ControlServer.StartAsync(device, control, log.Enqueue);
         return new ServedDisk(folder, device, server, control, controlServer) { Log = log };

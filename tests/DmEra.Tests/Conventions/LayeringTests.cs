@@ -22,7 +22,7 @@ public sealed partial class LayeringTests
     private static readonly Dictionary<string, string[]> FolderOrder = new(StringComparer.Ordinal)
     {
         ["DmEra.PersistentData"] = ["Blocks", "Transactions", "BTrees", "SpaceMaps", "Arrays", "Bitsets"],
-        ["DmEra.Target"] = ["Metadata", "History", "Mapping"],
+        ["DmEra.Target"] = ["Metadata", "History", "Chronicles", "Mapping"],
         ["DmEra.Backup"] = ["Stores", "Packs", "Maps", "Images", "Reading", "Sources", "Taking", "Restoring", "Upkeep"],
     };
 

@@ -4,6 +4,7 @@ using DmEra.PersistentData.Arrays;
 using DmEra.PersistentData.Blocks;
 using DmEra.PersistentData.BTrees;
 using DmEra.PersistentData.SpaceMaps;
+using DmEra.Target.Chronicles;
 using DmEra.Target.Metadata;
 using DmEra.Tools.Caches;
 
@@ -42,6 +43,34 @@ public sealed class LayoutTests
         Assert.Equal(12, Unsafe.SizeOf<WritesetRecord>());
         Assert.Equal(0, Offset(ref s, ref s.NrBits));
         Assert.Equal(4, Offset(ref s, ref s.Root));
+    }
+
+    [Fact]
+    public void Header_of_a_chronicle_is_as_documented()
+    {
+        ChronicleHeader h = default;
+        Assert.Equal(64, Unsafe.SizeOf<ChronicleHeader>());
+        Assert.Equal(0, Offset(ref h, ref h.Checksum));
+        Assert.Equal(4, Offset(ref h, ref h.Version));
+        Assert.Equal(8, Offset(ref h, ref h.Magic));
+        Assert.Equal(16, Offset(ref h, ref h.Lineage));
+        Assert.Equal(32, Offset(ref h, ref h.Reserved));
+    }
+
+    [Fact]
+    public void Record_of_a_chronicle_is_as_documented()
+    {
+        ChronicleRecord r = default;
+        Assert.Equal(64, Unsafe.SizeOf<ChronicleRecord>());
+        Assert.Equal(0, Offset(ref r, ref r.Checksum));
+        Assert.Equal(4, Offset(ref r, ref r.Event));
+        Assert.Equal(8, Offset(ref r, ref r.Era));
+        Assert.Equal(12, Offset(ref r, ref r.Gap));
+        Assert.Equal(16, Offset(ref r, ref r.Mark));
+        Assert.Equal(32, Offset(ref r, ref r.OriginInode));
+        Assert.Equal(40, Offset(ref r, ref r.OriginLength));
+        Assert.Equal(48, Offset(ref r, ref r.OriginModified));
+        Assert.Equal(56, Offset(ref r, ref r.Reserved));
     }
 
     [Fact]

@@ -114,6 +114,8 @@ public sealed class ImageMapTests
 
         public uint CurrentEra { get; set; } = 1;
 
+        public uint Gap => 0;
+
         public IBlockDevice Origin => _disk;
 
         public IReadOnlyList<string> Remarks => [];
@@ -126,13 +128,15 @@ public sealed class ImageMapTests
             _eras[(uint)(sector / BlockSectors)] = CurrentEra;
         }
 
+        public Guid? MarkOf(uint era) => null;
+
         public IEnumerable<BlockRange> WrittenSince(uint era) =>
             _eras.Where(block => block.Value >= era).Select(block => new BlockRange(block.Key, block.Key + 1));
 
         public TakenPoint Take(TakePlan plan, TakePass pass)
         {
             pass(_disk, plan.SectorsOf(WrittenSince(plan.Since)));
-            return new TakenPoint(CurrentEra, ImageConsistency.Stopped, TimeSpan.Zero);
+            return new TakenPoint(CurrentEra, ImageConsistency.Stopped, TimeSpan.Zero, Next: null);
         }
 
         public void Dispose()

@@ -126,6 +126,51 @@ public sealed class ChainCheckTests
     }
 
     [Fact]
+    public void An_era_of_the_same_number_with_another_mark_is_refused()
+    {
+        _source.Marks[7] = Guid.NewGuid();
+        _repository.Backup(_source);
+        _source.CurrentEra = 7;
+        Assert.Equal(2u, _repository.Backup(_source).Parent!.Number);
+
+        _source.CurrentEra = 6;
+        _source.Marks[7] = Guid.NewGuid();
+        _repository.Backup(_source, BackupKind.Full);
+        _source.CurrentEra = 12;
+        _source.Marks[7] = Guid.NewGuid();
+        AssertRefused("went on with another era 7");
+        _source.Marks.Clear();
+        AssertRefused("went on with another era 7");
+    }
+
+    [Theory]
+    [InlineData(5u, false)]
+    [InlineData(6u, true)]
+    [InlineData(9u, true)]
+    public void Writes_that_are_missing_in_the_record_refuse_images_without_a_mark_from_before(uint gap, bool isRefused)
+    {
+        _source.CurrentEra = 12;
+        _source.Gap = gap;
+
+        if (isRefused) AssertRefused("writes are missing in the record");
+        else Assert.Equal(1u, _repository.Backup(_source).Parent!.Number);
+    }
+
+    [Theory]
+    [InlineData(7u, false)]
+    [InlineData(8u, true)]
+    public void A_gap_at_the_moment_of_an_image_is_told_by_its_mark(uint gap, bool isRefused)
+    {
+        _source.Marks[7] = Guid.NewGuid();
+        _repository.Backup(_source);
+        _source.CurrentEra = 12;
+        _source.Gap = gap;
+
+        if (isRefused) AssertRefused("writes are missing in the record");
+        else Assert.Equal(2u, _repository.Backup(_source).Parent!.Number);
+    }
+
+    [Fact]
     public void A_full_image_needs_nothing_to_fit()
     {
         _source.ChangeLineage(Guid.NewGuid());

@@ -2,6 +2,7 @@ using DmEra.Backup.Images;
 using DmEra.Backup.Sources;
 using DmEra.Backup.Stores;
 using DmEra.Devices;
+using DmEra.Target.Chronicles;
 using DmEra.Target.History;
 
 namespace DmEra.Tests.Backup.Sources;
@@ -200,7 +201,11 @@ public sealed class LiveSourceTests : IDisposable
 
         public uint Checkpoint() => device.Checkpoint();
 
-        public void Pause() => device.Pause();
+        public uint Gap => device.Gap;
+
+        public EraMark? Pause() => device.Pause();
+
+        public Guid? MarkOf(uint era) => device.MarkOf(era);
 
         public void Unpause() => device.Unpause();
 

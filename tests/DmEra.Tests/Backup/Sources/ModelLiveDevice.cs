@@ -1,6 +1,7 @@
 using DmEra.Backup.Images;
 using DmEra.Backup.Sources;
 using DmEra.Devices;
+using DmEra.Target.Chronicles;
 using DmEra.Target.History;
 
 namespace DmEra.Tests.Backup.Sources;
@@ -15,6 +16,8 @@ internal sealed class ModelLiveDevice(ModelSource model, string originPath = "/n
     public uint CurrentEra => model.CurrentEra;
 
     public string OriginPath => originPath;
+
+    public uint Gap => model.Gap;
 
     public IBlockDevice Origin => this;
 
@@ -35,12 +38,13 @@ internal sealed class ModelLiveDevice(ModelSource model, string originPath = "/n
 
     public uint Checkpoint() => ++model.CurrentEra;
 
-    public void Pause()
+    public EraMark? Pause()
     {
         Assert.False(_isSuspended);
         Suspensions++;
         _isSuspended = true;
         Then = model.Disk.Copy();
+        return model.Next;
     }
 
     public void Unpause()
@@ -49,6 +53,8 @@ internal sealed class ModelLiveDevice(ModelSource model, string originPath = "/n
         _isSuspended = false;
         model.CurrentEra++;
     }
+
+    public Guid? MarkOf(uint era) => model.MarkOf(era);
 
     public IEnumerable<BlockRange> WrittenSince(uint era) => model.WrittenSince(era);
 

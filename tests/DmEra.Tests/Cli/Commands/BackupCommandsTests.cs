@@ -129,7 +129,6 @@ public sealed class BackupCommandsTests : IDisposable
     {
         Run("backup", Disk, "--to", Repository);
         File.Copy(Disk, _folder["at1.img"]);
-        using (FileStream file = File.OpenWrite(Disk)) file.SetLength(Size + (4 * BlockSize));
         using (FileStream file = File.OpenWrite(_folder["at1.img"])) file.SetLength(Size + (4 * BlockSize));
         WriteGrown((int)(Size / BlockSize) + 1, Size + (4 * BlockSize));
 
@@ -372,9 +371,10 @@ public sealed class BackupCommandsTests : IDisposable
     // As after 'era resize'.
     private void WriteGrown(int block, long size)
     {
-        using EraTarget target = EraTarget.Create(
-            new EraTable(0, size / 512, _folder["disk.img.era"], Disk, BlockSize / 512), new EraTargetOptions());
+        using EraTarget target = Open();
         target.Resume();
+        Oracle.Run("truncate", ["-s", $"{size}", Disk]).AssertSuccess();
+        target.Resize(size / 512);
         target.Device.Write((long)block * BlockSize, new byte[] { 1, 2, 3, 4 });
     }
 

@@ -17,6 +17,8 @@ public sealed class DeviceLabelsTests : IDisposable
     {
         EraTable table = new(0, 1024, _folder["disk.era"], "origin", 8);
         _target = EraTarget.Create(table, new ProbeDevice(1 << 20), new ProbeDevice(1 << 20), new EraTargetOptions());
+        _target.Resume();
+        for (uint era = 1; era < 5;) era = _target.Checkpoint();
         _labels = new DeviceLabels(_target, _log.Add);
     }
 
@@ -48,6 +50,28 @@ public sealed class DeviceLabelsTests : IDisposable
     }
 
     [Fact]
+    public void A_label_is_found_by_its_name_and_one_of_another_history_is_refused_with_the_reason()
+    {
+        Add("first", 1, _target.Lineage);
+        Add("trusted", 2, lineage: null);
+        Add("other", 1, Guid.NewGuid());
+        LabelBook.Change(_target.Table.MetadataPath, book =>
+        {
+            book.Add(new EraLabel("undone", 3, DateTimeOffset.UnixEpoch, _target.Lineage, Guid.NewGuid()));
+            return 3;
+        });
+
+        Assert.Equal(1u, _labels.Find("first"));
+        Assert.Empty(_log);
+        Assert.Equal(2u, _labels.Find("trusted"));
+        Assert.Contains("nothing but its number", Assert.Single(_log), StringComparison.Ordinal);
+        Assert.Contains("other metadata", Refusal("other"), StringComparison.Ordinal);
+        Assert.Contains("no era 3 with that mark", Refusal("undone"), StringComparison.Ordinal);
+        Assert.Contains("no such label", Refusal("missing"), StringComparison.Ordinal);
+        Assert.Equal(["trusted", "first"], _labels.Read().Select(labelled => labelled.Label));
+    }
+
+    [Fact]
     public void A_damaged_file_means_no_labels_and_is_reported_once()
     {
         File.WriteAllText(_folder["disk.era.labels"], "{");
@@ -56,6 +80,8 @@ public sealed class DeviceLabelsTests : IDisposable
 
         Assert.Contains("disk.era.labels: damaged", Assert.Single(_log), StringComparison.Ordinal);
     }
+
+    private string Refusal(string label) => Assert.Throws<EraTargetException>(() => _labels.Find(label)).Message;
 
     private void Add(string label, uint era, Guid? lineage) => LabelBook.Change(_target.Table.MetadataPath, book =>
     {

@@ -276,6 +276,8 @@ public class EraContextsTests
     private sealed class FixedLabels(params (string Label, uint Era)[] labels) : IEraLabels
     {
         public IReadOnlyList<(string Label, uint Era)> Read() => labels;
+
+        public uint Find(string label) => labels.First(labelled => labelled.Label == label).Era;
     }
 
     private static (int Count, uint Status)[] Blocks(IEnumerable<Extent> extents) =>

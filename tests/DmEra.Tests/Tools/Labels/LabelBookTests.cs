@@ -1,3 +1,4 @@
+using DmEra.Target.Chronicles;
 using DmEra.Tools.Labels;
 
 namespace DmEra.Tests.Tools.Labels;
@@ -8,6 +9,7 @@ public sealed class LabelBookTests : IDisposable
     private static readonly Guid Lineage = Guid.NewGuid();
 
     private readonly TempFolder _folder = new();
+    private readonly List<string> _remarks = [];
 
     private string Metadata => _folder["disk.era"];
 
@@ -20,13 +22,13 @@ public sealed class LabelBookTests : IDisposable
 
         LabelBook book = LabelBook.Read(Metadata);
         Assert.Equal(["vor dem Umzug, grün", "later"], book.Labels.Select(label => label.Label));
-        Assert.Equal(3u, book.Find("vor dem Umzug, grün", Lineage, currentEra: 9));
-        Assert.Equal(7u, book.Find("later", lineage: null, currentEra: 7));
+        Assert.Equal(3u, Find(book, "vor dem Umzug, grün", Lineage, 9));
+        Assert.Equal(7u, Find(book, "later", null, 7));
         Assert.Contains("grün", File.ReadAllText($"{Metadata}.labels"), StringComparison.Ordinal);
 
         LabelBook.Change(Metadata, changed => changed.Remove("later"));
         Assert.Equal(["vor dem Umzug, grün"], LabelBook.Read(Metadata).Labels.Select(label => label.Label));
-        Assert.Contains("no such label", Refusal(() => LabelBook.Read(Metadata).Find("later", Lineage, 9)), StringComparison.Ordinal);
+        Assert.Contains("no such label", Refusal(() => Find(LabelBook.Read(Metadata), "later", Lineage, 9)), StringComparison.Ordinal);
         Assert.Contains("no such label", Refusal(() => LabelBook.Change(Metadata, changed => changed.Remove("later"))), StringComparison.Ordinal);
     }
 
@@ -35,6 +37,7 @@ public sealed class LabelBookTests : IDisposable
     [InlineData("  ")]
     [InlineData("two\nlines")]
     [InlineData("42")]
+    [InlineData("7:59f04cd3-dc06-4352-847f-3c83cfc2dcf9")]
     [InlineData("taken")]
     public void A_label_that_could_not_be_told_apart_is_refused_and_nothing_changes(string label)
     {
@@ -53,8 +56,48 @@ public sealed class LabelBookTests : IDisposable
         Add("snapshot", 5);
         LabelBook book = LabelBook.Read(Metadata);
 
-        Assert.Contains("other metadata", Refusal(() => book.Find("snapshot", Guid.NewGuid(), 9)), StringComparison.Ordinal);
-        Assert.Contains("put back from a copy", Refusal(() => book.Find("snapshot", Lineage, 4)), StringComparison.Ordinal);
+        Assert.Contains("other metadata", Refusal(() => Find(book, "snapshot", Guid.NewGuid(), 9)), StringComparison.Ordinal);
+        Assert.Contains("put back from a copy", Refusal(() => Find(book, "snapshot", Lineage, 4)), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_label_with_a_mark_is_of_the_history_that_has_it_whatever_is_known_of_the_lineage()
+    {
+        Guid mark = Guid.NewGuid();
+        LabelBook.Change(Metadata, book =>
+        {
+            book.Add(new EraLabel("marked", 5, DateTimeOffset.UnixEpoch, Lineage, mark));
+            return 5;
+        });
+        LabelBook book = LabelBook.Read(Metadata);
+
+        Assert.Equal(5u, book.Find("marked", new HistoryIdentity(null, 9, era => era == 5 ? mark : null), _remarks.Add));
+        Assert.Empty(_remarks);
+        foreach (Guid? other in (Guid?[])[null, Guid.NewGuid()])
+        {
+            Assert.Contains(
+                "no era 5 with that mark",
+                Refusal(() => book.Find("marked", new HistoryIdentity(Lineage, 9, _ => other), _remarks.Add)),
+                StringComparison.Ordinal);
+        }
+    }
+
+    [Fact]
+    public void A_label_that_nothing_but_its_number_speaks_for_is_said_to_be_taken_on_trust()
+    {
+        Add("here", 5);
+
+        Assert.Equal(5u, Find(LabelBook.Read(Metadata), "here", null, 9));
+        Assert.Contains("nothing but its number", Assert.Single(_remarks), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Labels_of_earlier_versions_have_no_mark_and_are_read()
+    {
+        File.WriteAllText($"{Metadata}.labels", $$"""[{"label":"old","era":3,"given":"2026-01-01T00:00:00+00:00","lineage":"{{Lineage}}"}]""");
+
+        EraLabel old = Assert.Single(LabelBook.Read(Metadata).Labels);
+        Assert.Equal((3u, Lineage, null), (old.Era, old.Lineage, old.Mark));
     }
 
     [Fact]
@@ -98,6 +141,9 @@ public sealed class LabelBookTests : IDisposable
         Assert.Equal("/var/lib/era/mapper%2Fvg-meta.labels", LabelBook.PathFor("/dev/mapper/vg-meta"));
 
     public void Dispose() => _folder.Dispose();
+
+    private uint Find(LabelBook book, string label, Guid? lineage, uint currentEra) =>
+        book.Find(label, new HistoryIdentity(lineage, currentEra, _ => null), _remarks.Add);
 
     private static string Refusal(Action action) => Assert.Throws<LabelException>(action).Message;
 

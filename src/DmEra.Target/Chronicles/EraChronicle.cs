@@ -1,0 +1,185 @@
+using DmEra.Devices;
+using DmEra.Target.Metadata;
+
+namespace DmEra.Target.Chronicles;
+
+/// <summary>
+/// A chronicle in a file beside the metadata: <c>METADATA.chronicle</c>, 64 bytes a boundary (docs/on-disk-format.md). Whoever
+/// uses it holds the metadata against others.
+/// </summary>
+/// <remarks>
+/// Where the folder takes no new file there are no marks, which is said once; from then on what cannot be written is an error.
+/// </remarks>
+/// <param name="metadata">Path of the metadata.</param>
+/// <param name="log">Is told, a line each, what is found changed.</param>
+public sealed class EraChronicle(string metadata, Action<string> log) : IEraChronicle
+{
+    private const string Suffix = ".chronicle";
+
+    private readonly string _path = PathFor(metadata);
+    private readonly Lock _lock = new();    // guards the file: it is appended to by one thread, and searched by others
+    private ChronicleFile? _file;
+
+    /// <inheritdoc/>
+    public uint Gap
+    {
+        get
+        {
+            lock (_lock) return _file?.Last?.Gap ?? 0;
+        }
+    }
+
+    /// <summary>Where the chronicle of metadata is.</summary>
+    public static string PathFor(string metadata) => SideFile.PathFor(metadata, Suffix);
+
+    /// <summary>Metadata is made anew: what is beside it is of an older one.</summary>
+    /// <exception cref="IOException">It cannot be removed.</exception>
+    public static void Remove(string metadata)
+    {
+        string path = PathFor(metadata);
+        if (!File.Exists(path)) return;
+        File.Delete(path);
+        DurableFile.FlushFolder(Path.GetDirectoryName(path)!);
+    }
+
+    /// <inheritdoc/>
+    public Guid? MarkOf(uint era)
+    {
+        lock (_lock) return _file?.Find(era) is { } record ? record.MarkValue : null;
+    }
+
+    /// <inheritdoc/>
+    public void MakeRoom()
+    {
+        lock (_lock) _file?.MakeRoom();
+    }
+
+    /// <inheritdoc/>
+    public void Open(MetadataState found, FileStamp origin)
+    {
+        lock (_lock)
+        {
+            _file?.Dispose();
+            _file = File.Exists(_path) ? TryOpen() : null;
+            if (_file is null) Create(found.Lineage);
+            else Compare(_file, found, origin);
+            _file?.MakeRoom();
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Begun(uint era, FileStamp origin)
+    {
+        // Nothing has changed since the one before ended: so it begins where that was said to end.
+        lock (_lock)
+        {
+            bool isPrepared = _file?.Last is { } last && last.Event != (uint)ChronicleEvent.Begun && last.Era == era;
+            Guid mark = isPrepared ? _file!.Last!.Value.MarkValue : Guid.NewGuid();
+            Append(ChronicleEvent.Begun, era, mark, origin with { ModifiedNanoseconds = 0 }, _file?.Last?.Gap ?? 0);
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Ended(uint era, FileStamp origin)
+    {
+        lock (_lock) Append(ChronicleEvent.Ended, era + 1, Guid.NewGuid(), origin, _file?.Last?.Gap ?? 0);
+    }
+
+    /// <summary>The mark of the moment that a device is at while nobody uses it: given now, unless it has one.</summary>
+    /// <param name="found">Its metadata.</param>
+    /// <param name="origin">Its origin.</param>
+    /// <exception cref="IOException">It cannot be written down.</exception>
+    public EraMark? MarkRest(MetadataState found, FileStamp origin)
+    {
+        if (found.CurrentEra == uint.MaxValue) return null;
+        uint next = found.CurrentEra + 1;
+        Open(found, origin);
+        lock (_lock)
+        {
+            if (_file is null) return null;
+            if (_file.Last is not { } last || last.Event == (uint)ChronicleEvent.Begun || last.Era != next)
+                AppendRest(found, origin, _file.Last?.Gap ?? 0);
+            return new EraMark(next, _file.Last!.Value.MarkValue);
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        lock (_lock)
+        {
+            _file?.Dispose();
+            _file = null;
+        }
+    }
+
+    private void Compare(ChronicleFile file, MetadataState found, FileStamp origin)
+    {
+        if (Continuity.WhyAnother(file, found, out bool isGap) is string why)
+        {
+            log($"{_path}: {why}; lists since eras that were marked before are refused from now on");
+            Create(found.Lineage);
+            if (isGap) AppendRest(found, origin, gap: found.CurrentEra + 1);
+            return;
+        }
+
+        if (found.Lineage is null && file.Header.KnownLineage is not null) file.ForgetLineage();
+        if (file.Last is not { } last || Continuity.OriginChange(last, found, origin) is not string change) return;
+        log(Continuity.Describe(change, found.CurrentEra));
+        AppendRest(found, origin, gap: found.CurrentEra + 1);
+    }
+
+    private ChronicleFile? TryOpen()
+    {
+        FileBlockDevice device = FileBlockDevice.Open(_path);
+        ChronicleFile? file = ChronicleFile.TryOpen(device);
+        if (file is not null) return file;
+        device.Dispose();
+        log($"{_path}: damaged: lists since eras that were marked before are refused from now on");
+        return null;
+    }
+
+    private void AppendRest(MetadataState found, FileStamp origin, uint gap) => Append(
+        found.IsEraOpen ? ChronicleEvent.LeftOpen : ChronicleEvent.Ended, found.CurrentEra + 1, Guid.NewGuid(), origin, gap);
+
+    private void Append(ChronicleEvent what, uint era, Guid mark, FileStamp origin, uint gap)
+    {
+        if (_file is null) return;
+        ChronicleRecord record = new()
+        {
+            Event = (uint)what,
+            Era = era,
+            Gap = gap,
+            OriginInode = origin.Inode,
+            OriginLength = (ulong)origin.Length,
+            OriginModified = (ulong)origin.ModifiedNanoseconds,
+        };
+        mark.TryWriteBytes(record.Mark);
+        _file.Append(record);
+    }
+
+    private void Create(Guid? lineage)
+    {
+        _file?.Dispose();
+        _file = null;
+        bool isNew = !File.Exists(_path);
+        try
+        {
+            Directory.CreateDirectory(Path.GetDirectoryName(_path)!);
+            string temporary = $"{_path}.new";
+            File.Delete(temporary);     // from a program that was killed
+            DurableFile.Replace(_path, temporary, ChronicleBytes.Of(ChronicleHeader.For(lineage)));
+        }
+        catch (Exception fault) when (isNew && !IsFull(fault) && fault is IOException or UnauthorizedAccessException)
+        {
+            log($"{_path}: cannot be made: {fault.Message}; eras get no marks, and a history that is used a second time is found "
+                + "by samples alone");
+            return;
+        }
+
+        _file = TryOpen();
+    }
+
+    private static bool IsFull(Exception fault) =>
+        (fault as DeviceException)?.Errno is Errno.ENOSPC or Errno.EDQUOT || fault.HResult is Errno.ENOSPC or Errno.EDQUOT;
+}
