@@ -20,7 +20,7 @@ public sealed partial class EraTarget
     private EraPause? _pause;
     private bool _isRetrying;
     private bool _isStopped;
-    private long _lengthBefore = -1;        // when the device was last open, in bytes
+    private long _lengthBefore;             // in bytes: when the device was last open, or as it was given
 
     /// <summary>Reads the metadata from what is on disk, starts a new era and lets requests in. Nothing happens when
     /// the device is active.</summary>
@@ -143,9 +143,7 @@ public sealed partial class EraTarget
         uint blocks = (uint)table.BlockCount;
 
         // A block that was partly there has something new, too.
-        uint firstNew = _lengthBefore >= 0 && table.LengthBytes > _lengthBefore
-            ? (uint)(_lengthBefore / table.BlockSizeBytes)
-            : blocks;
+        uint firstNew = table.LengthBytes > _lengthBefore ? (uint)(_lengthBefore / table.BlockSizeBytes) : blocks;
         Explained(() => _boundary.Open(blocks, firstNew, table.LengthBytes));
         _next = table;
         Volatile.Write(ref _table, table);

@@ -56,6 +56,7 @@ public sealed partial class EraTarget : IDisposable
         EraTable table, IBlockDevice metadataDevice, IBlockDevice origin, EraMetadata metadata, EraTargetOptions options)
     {
         _table = _next = table;
+        _lengthBefore = table.LengthBytes;
         _metadataDevice = metadataDevice;
         _origin = origin;
         _metadata = metadata;

@@ -1,4 +1,5 @@
 using DmEra.Devices;
+using DmEra.Target.History;
 using DmEra.Target.Mapping;
 
 namespace DmEra.Tests.Target.Mapping;
@@ -105,6 +106,23 @@ public class ResizeTests
         uint next = era.Target.Checkpoint();
         era.Target.Resize((1000L * BlockSectors) + sectorsAfter);
         Assert.Equal(written, era.WrittenSince(next));
+    }
+
+    [Fact]
+    public void Growth_before_the_device_is_resumed_for_the_first_time_counts_as_written_as_well()
+    {
+        using ProbeDevice metadata = new(64 * 4096);
+        using ProbeDevice origin = new(20 * TestEra.BlockBytes);
+        EraTable table = new(0, (10 * BlockSectors) + 3, "meta", "origin", BlockSectors);
+        using (EraTarget before = EraTarget.Create(table, metadata, origin, new EraTargetOptions())) before.Resume();
+
+        using ProbeDevice metadataLater = new(metadata.ToArray());
+        using EraTarget target = EraTarget.Create(table, metadataLater, origin, new EraTargetOptions());
+        target.Resize((10 * BlockSectors) + 5);
+        target.Resume();
+
+        using EraHistory history = target.OpenHistory();
+        Assert.Equal([new BlockRange(10, 11)], history.WrittenSince(target.Status.CurrentEra));
     }
 
     [Fact]
