@@ -35,7 +35,7 @@ internal sealed class Life
         _scheduler = new Scheduler(_random.Next());
         DiskFaults faults = choose(new Random(_random.Next()));
         _powerCuts = new PowerCuts(world, new Random(_random.Next()));
-        _device = new RunningDevice(world, _scheduler, faults) { Reached = OnDiskOperation };
+        _device = new RunningDevice(world, _scheduler, faults, _random) { Reached = OnDiskOperation };
     }
 
     /// <summary>Power cuts are imagined only once a fault has happened.</summary>
@@ -95,6 +95,7 @@ internal sealed class Life
             Start("observer", () => Repeat(observation.Make));
         }
 
+        if (_device.OriginMachine is { } machine) Start("origin machine", () => Repeat(machine.Act));
         while (_busy > 0) _scheduler.Wait(this, Timeout.InfiniteTimeSpan);
         End(server);
     }

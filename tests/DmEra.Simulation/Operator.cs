@@ -14,6 +14,12 @@ internal sealed class Operator(RunningDevice device, Random random)
     /// <summary>Does something.</summary>
     public void Act()
     {
+        if (device.OriginMachine is not null && random.Next(12) == 0)
+        {
+            device.RollBack();
+            return;
+        }
+
         EraTarget target = device.Target;
         switch (random.Next(16))
         {

@@ -1,3 +1,4 @@
+using DmEra.Devices;
 using DmEra.Simulation.Devices;
 using DmEra.Simulation.Model;
 using DmEra.Simulation.Scheduling;
@@ -5,11 +6,13 @@ using DmEra.Target.Mapping;
 
 namespace DmEra.Simulation;
 
-/// <summary>The real target on two simulated disks, in one life of a world. What is done to it here, the models hear of.</summary>
+/// <summary>The real target on two simulated disks, in one life of a world; the origin may be on another machine, and reached by
+/// the real NBD client. What is done to it here, the models hear of.</summary>
 internal sealed class RunningDevice
 {
     private readonly SimulatedDisk _metadata;
-    private readonly SimulatedDisk _origin;
+    private readonly Random _random;
+    private readonly Action _reached = static () => { };
     private EraTarget? _target;
     private bool _isResizing;
     private int _resumes;       // begun
@@ -18,14 +21,14 @@ internal sealed class RunningDevice
     private int _pauses;        // granted and not ended
 
     /// <summary>Connects the disks of a world.</summary>
-    public RunningDevice(World world, Scheduler scheduler, DiskFaults faults)
+    public RunningDevice(World world, Scheduler scheduler, DiskFaults faults, Random random)
     {
         World = world;
         Scheduler = scheduler;
         Faults = faults;
+        _random = random;
         Witness = new Witness(world.Eras, world.Content, () => world.NewestEra);
         _metadata = new SimulatedDisk(scheduler, faults.Metadata, world.Metadata) { CanGrow = world.Shape.MetadataCanGrow };
-        _origin = new SimulatedDisk(scheduler, faults.Origin, world.Origin) { Changed = OnOriginChange };
         world.BeginLife();
     }
 
@@ -40,8 +43,11 @@ internal sealed class RunningDevice
     /// <summary>Called before every operation of a disk.</summary>
     public Action Reached
     {
-        init => _metadata.Reached = _origin.Reached = value;
+        init => _metadata.Reached = _reached = value;
     }
+
+    /// <summary>The machine of the origin, once it is open; null when that is ours.</summary>
+    public OriginMachine? OriginMachine { get; private set; }
 
     /// <summary>Whether it was opened at all.</summary>
     public bool IsOpen => _target is not null;
@@ -59,7 +65,7 @@ internal sealed class RunningDevice
             Lineage = Guid.Empty,
             Threads = new SimulatedThreads(Scheduler),
         };
-        _target = EraTarget.Create(table, _metadata, _origin, options);
+        _target = Create(table, options);
         _target.Resume();
     });
 
@@ -109,6 +115,14 @@ internal sealed class RunningDevice
         TellEra();
     }
 
+    /// <summary>Has older content put in the place of the origin's, while the device is suspended.</summary>
+    public void RollBack()
+    {
+        Suspend();
+        if (_isSuspended && _pauses == 0) OriginMachine!.RollBack();
+        Resume();
+    }
+
     /// <summary>Changes the length, unless somebody else is doing so.</summary>
     public void Resize(int sectors)
     {
@@ -146,6 +160,30 @@ internal sealed class RunningDevice
         if (_target is not null) World.Length = (int)_target.Status.LengthSectors;
         World.Eras.LosePower(World.NewestEra);
     }
+
+    private EraTarget Create(EraTable table, EraTargetOptions options)
+    {
+        IBlockDevice origin = ConnectOrigin();
+        try
+        {
+            return EraTarget.Create(table, _metadata, origin, options);
+        }
+        catch
+        {
+            origin.Dispose();
+            throw;
+        }
+    }
+
+    private IBlockDevice ConnectOrigin()
+    {
+        if (!World.Shape.HasRemoteOrigin) return AttachOrigin();
+        OriginMachine = new OriginMachine(World, Scheduler, AttachOrigin, new Random(_random.Next()));
+        return OriginMachine.Connect();
+    }
+
+    private SimulatedDisk AttachOrigin() =>
+        new(Scheduler, Faults.Origin, World.Origin) { Reached = _reached, Changed = OnOriginChange };
 
     private void LetIn(Action action)
     {

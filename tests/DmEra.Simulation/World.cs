@@ -66,6 +66,30 @@ internal sealed class World
         Content.Restart(origin);
     }
 
+    /// <summary>The machine of the origin crashes while ours goes on: what was not flushed may be lost.</summary>
+    public void CrashOrigin(Random random)
+    {
+        byte[] left = Origin.AfterPowerCut(random);
+        foreach (int sector in Doubtful()) Replace(sector, left);
+        Origin = new DiskContent(left);
+    }
+
+    /// <summary>The machine of the origin has its disk to itself again: nothing that it had under way reaches it any more.</summary>
+    public void DetachOrigin() => Origin = Origin.Copy();
+
+    /// <summary>Somebody puts older content in the place of the origin's, and all who keep copies know.</summary>
+    public void RollBackOrigin(Random random)
+    {
+        byte[] older = [.. Origin.Visible];
+        for (int at = 0; at < older.Length; at += WorldShape.BlockBytes)
+        {
+            if (random.Next(2) == 0) older.AsSpan(at, Math.Min(WorldShape.BlockBytes, older.Length - at)).Clear();
+        }
+
+        for (int sector = 0; sector < Shape.Sectors; sector++) Replace(sector, older);
+        Origin = new DiskContent(older);
+    }
+
     /// <summary>Compares disks with what they must hold.</summary>
     /// <returns>What is wrong; null when nothing is.</returns>
     public string? FindLie(IBlockDevice metadata, ReadOnlySpan<byte> origin)
@@ -93,6 +117,12 @@ internal sealed class World
         if (IsUnformatted(metadata)) return null;
         CheckReport report = MetadataChecker.Check(metadata);
         return report.Faults.Count == 0 ? null : $"unclean metadata: {report.Faults[0]}";
+    }
+
+    private void Replace(int sector, ReadOnlySpan<byte> origin)
+    {
+        Content.Replace(sector, origin[(sector * DiskContent.Sector)..]);
+        foreach (Observer observer in Observers) observer.Believe(sector, origin);
     }
 
     private string? FindLoss(ReadOnlySpan<byte> origin, HashSet<int> doubtful)

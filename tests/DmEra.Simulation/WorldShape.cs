@@ -26,6 +26,9 @@ internal sealed record WorldShape
     /// <summary>Metadata blocks that the target keeps in memory.</summary>
     public int CacheBlocks { get; init; } = 64;
 
+    /// <summary>The origin is on another machine, which serves it over NBD.</summary>
+    public bool HasRemoteOrigin { get; init; }
+
     /// <summary>Disk operations until the power goes, on average.</summary>
     public int OperationsPerLife { get; init; } = 400;
 

@@ -21,6 +21,7 @@ internal static class Worlds
             Sectors = SomeLength(random),
             MetadataBlocks = random.Next(26, 90),
             MetadataCanGrow = random.Next(4) == 0,
+            HasRemoteOrigin = seed % 4 == 3,
         };
         World world = new(shape, coverage);
         try

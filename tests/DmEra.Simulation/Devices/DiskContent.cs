@@ -18,6 +18,15 @@ public sealed class DiskContent
         _visible = [.. content];
     }
 
+    private DiskContent(DiskContent other)
+    {
+        _stable = [.. other._stable];
+        _visible = [.. other._visible];
+        _volatile = [.. other._volatile];
+        _forgotten = [.. other._forgotten];
+        LastWrite = other.LastWrite;
+    }
+
     /// <summary>Size in bytes.</summary>
     public int Length => _visible.Length;
 
@@ -35,6 +44,9 @@ public sealed class DiskContent
 
     /// <summary>What reads return.</summary>
     public ReadOnlySpan<byte> Visible => _visible;
+
+    /// <summary>Another disk in the same state.</summary>
+    public DiskContent Copy() => new(this);
 
     /// <summary>Changes what reads return; a power cut may lose it.</summary>
     public void Write(long offset, byte[] data)

@@ -24,7 +24,7 @@ internal sealed class SmallLife
         Random random = new(0);
         MetadataFaults = new FaultPlan(random) { FailedFlushForgets = true };
         OriginFaults = new FaultPlan(random) { FailedFlushForgets = true };
-        _device = new RunningDevice(world, _scheduler, new DiskFaults("", MetadataFaults, OriginFaults))
+        _device = new RunningDevice(world, _scheduler, new DiskFaults("", MetadataFaults, OriginFaults), random)
         {
             Reached = () =>
             {

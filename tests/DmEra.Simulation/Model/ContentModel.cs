@@ -44,7 +44,10 @@ public sealed class ContentModel
     }
 
     /// <summary>A write was acknowledged. One that failed never ends: its sectors may hold it or not.</summary>
-    public void End(Stamp stamp) => stamp.Ended = ++_clock;
+    public void End(Stamp stamp)
+    {
+        if (!stamp.IsDoubtful) stamp.Ended = ++_clock;
+    }
 
     /// <summary>A flush begins; give the result to <see cref="EndFlush"/>.</summary>
     public long BeginFlush() => ++_clock;
@@ -70,6 +73,7 @@ public sealed class ContentModel
     public void EndStable(Stamp stamp)
     {
         End(stamp);
+        if (stamp.IsDoubtful) return;
         for (int i = 0; i < stamp.Sectors; i++)
             _possible[stamp.FirstSector + i].RemoveAll(other => other.Ended < stamp.Began);
         Flushes++;
@@ -91,6 +95,15 @@ public sealed class ContentModel
         return _possible[sector].Exists(stamp => stamp.Value == value)
             ? null
             : $"LOST DATA: sector {sector} holds write {value}, not one of {string.Join(", ", _possible[sector])}";
+    }
+
+    /// <summary>Something else than a write changed what a sector holds. Of writes that nobody has heard of yet it is not known
+    /// whether they came before.</summary>
+    public void Replace(int sector, ReadOnlySpan<byte> content)
+    {
+        _possible[sector].RemoveAll(stamp => stamp.Ended != long.MaxValue);
+        foreach (Stamp stamp in _possible[sector]) stamp.IsDoubtful = true;
+        _possible[sector].Add(new Stamp { Value = BinaryPrimitives.ReadUInt64LittleEndian(content), Ended = 0 });
     }
 
     /// <summary>The power came back: what the disk holds now is all there is.</summary>
@@ -118,6 +131,9 @@ public sealed class ContentModel
         internal long Began { get; init; }
 
         internal long Ended { get; set; } = long.MaxValue;
+
+        /// <summary>Whether something has taken its place that may have come before or after it: then it never ends.</summary>
+        internal bool IsDoubtful { get; set; }
 
         /// <inheritdoc/>
         public override string ToString() => Value.ToString();

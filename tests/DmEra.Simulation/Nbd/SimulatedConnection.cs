@@ -5,13 +5,16 @@ namespace DmEra.Simulation.Nbd;
 
 /// <summary>
 /// A connection in memory between a client and the real request code. What is sent arrives in pieces of any size; the
-/// client may vanish at any moment. To the server it is a transport; the client uses the members that begin with Client.
+/// client may vanish at any moment. To the server it is a transport; a client that is simulated as well uses the members that
+/// begin with Client, and the real one has a transport of its own.
 /// </summary>
 /// <remarks>Only <see cref="Receive"/> is a switch point for the server: it waits for replies to be sent under locks that the
 /// scheduler does not know. For the same reason a server that will receive no more is told so only when all of its
 /// requests have been served: the wait for them is not the scheduler's either.</remarks>
 internal sealed class SimulatedConnection(Scheduler scheduler, Random random) : INbdTransport
 {
+    private readonly Scheduler _scheduler = scheduler;
+    private readonly Random _random = random;
     private readonly Pipe _toServer = new();
     private readonly Pipe _toClient = new();
 
@@ -29,7 +32,7 @@ internal sealed class SimulatedConnection(Scheduler scheduler, Random random) : 
         try
         {
             while (_toServer.Count == 0 && !(_toServer.HasEnded && UnderWay == 0))
-                scheduler.Wait(_toServer, Timeout.InfiniteTimeSpan);
+                _scheduler.Wait(_toServer, Timeout.InfiniteTimeSpan);
         }
         catch (PowerCutException)
         {
@@ -38,14 +41,14 @@ internal sealed class SimulatedConnection(Scheduler scheduler, Random random) : 
             return 0;
         }
 
-        return _toServer.Take(buffer[..random.Next(1, buffer.Length + 1)]);
+        return _toServer.Take(buffer[.._random.Next(1, buffer.Length + 1)]);
     }
 
     public bool TrySend(ReadOnlySpan<byte> data)
     {
         if (_toClient.HasEnded) return false;
         _toClient.Add(data);
-        scheduler.WakeAll(_toClient);
+        _scheduler.WakeAll(_toClient);
         return true;
     }
 
@@ -53,7 +56,7 @@ internal sealed class SimulatedConnection(Scheduler scheduler, Random random) : 
     public void Count(int requests)
     {
         UnderWay += requests;
-        scheduler.WakeAll(_toServer);
+        _scheduler.WakeAll(_toServer);
     }
 
     public void StopReceiving() => End(_toServer);
@@ -66,12 +69,15 @@ internal sealed class SimulatedConnection(Scheduler scheduler, Random random) : 
 
     public void Dispose() => Abort();
 
+    /// <summary>The transport of a real client.</summary>
+    public INbdTransport ClientEnd => new ClientTransport(this);
+
     /// <summary>Sends to the server.</summary>
     public void ClientSend(ReadOnlySpan<byte> data)
     {
         _toServer.Add(data);
-        scheduler.WakeAll(_toServer);
-        scheduler.Yield();
+        _scheduler.WakeAll(_toServer);
+        _scheduler.Yield();
     }
 
     /// <summary>Waits for so many bytes from the server.</summary>
@@ -81,7 +87,7 @@ internal sealed class SimulatedConnection(Scheduler scheduler, Random random) : 
         while (_toClient.Count < count)
         {
             if (_toClient.HasEnded) throw new EndOfStreamException();
-            scheduler.Wait(_toClient, Timeout.InfiniteTimeSpan);
+            _scheduler.Wait(_toClient, Timeout.InfiniteTimeSpan);
         }
 
         byte[] data = new byte[count];
@@ -93,13 +99,37 @@ internal sealed class SimulatedConnection(Scheduler scheduler, Random random) : 
     public void ClientVanish()
     {
         End(_toServer);
-        _toClient.HasEnded = true;
+        End(_toClient);
     }
 
     private void End(Pipe pipe)
     {
         pipe.HasEnded = true;
-        scheduler.WakeAll(pipe);
+        _scheduler.WakeAll(pipe);
+    }
+
+    /// <summary>What the real client makes of the connection.</summary>
+    private sealed class ClientTransport(SimulatedConnection connection) : INbdTransport
+    {
+        public int Receive(Span<byte> buffer)
+        {
+            Pipe pipe = connection._toClient;
+            while (pipe.Count == 0 && !pipe.HasEnded) connection._scheduler.Wait(pipe, Timeout.InfiniteTimeSpan);
+            return pipe.Take(buffer[..connection._random.Next(1, buffer.Length + 1)]);
+        }
+
+        public bool TrySend(ReadOnlySpan<byte> data)
+        {
+            if (connection._toServer.HasEnded) return false;
+            connection.ClientSend(data);
+            return true;
+        }
+
+        public void StopReceiving() => connection.End(connection._toClient);
+
+        public void Abort() => connection.ClientVanish();
+
+        public void Dispose() => connection.ClientVanish();
     }
 
     /// <summary>Bytes on their way in one direction.</summary>

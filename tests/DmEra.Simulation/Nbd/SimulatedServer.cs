@@ -13,9 +13,7 @@ namespace DmEra.Simulation.Nbd;
 internal sealed class SimulatedServer(Scheduler scheduler, IBlockDevice device)
 {
     private readonly NbdBuffers _buffers = new();
-
-    /// <summary>Connections that are not over yet.</summary>
-    public int Connections { get; private set; }
+    private readonly List<SimulatedConnection> _connections = [];
 
     /// <summary>A client connects.</summary>
     /// <param name="random">Decides how bytes arrive.</param>
@@ -23,11 +21,11 @@ internal sealed class SimulatedServer(Scheduler scheduler, IBlockDevice device)
     public SimulatedConnection Connect(Random random, Action over)
     {
         SimulatedConnection connection = new(scheduler, random);
-        Connections++;
+        _connections.Add(connection);
         scheduler.Start("nbd connection", () =>
         {
             Serve(connection);
-            Connections--;
+            _connections.Remove(connection);
             over();
             scheduler.WakeAll(this);
         });
@@ -37,7 +35,13 @@ internal sealed class SimulatedServer(Scheduler scheduler, IBlockDevice device)
     /// <summary>Waits until all connections are over.</summary>
     public void AwaitConnections()
     {
-        while (Connections > 0) scheduler.Wait(this, Timeout.InfiniteTimeSpan);
+        while (_connections.Count > 0) scheduler.Wait(this, Timeout.InfiniteTimeSpan);
+    }
+
+    /// <summary>Ends all connections at once, as when the machine crashes.</summary>
+    public void EndConnections()
+    {
+        foreach (SimulatedConnection connection in _connections) connection.Abort();
     }
 
     private void Serve(SimulatedConnection connection)
