@@ -51,5 +51,5 @@ internal static class ErrorLine
     private static string CommandName(ParseResult parse) =>
         parse.CommandResult.Command is RootCommand ? "era" : $"era {parse.CommandResult.Command.Name}";
 
-    private static string OneLine(string text) => text.ReplaceLineEndings(" ");
+    private static string OneLine(string text) => text.ReplaceLineEndings(" ").Replace("\t", "", StringComparison.Ordinal);
 }

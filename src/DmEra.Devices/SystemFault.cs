@@ -11,7 +11,7 @@ public static partial class SystemFault
     /// <summary>The file and what went wrong with it, as in "disk.img: No such file or directory"; what is no such fault comes out
     /// as it is.</summary>
     public static string Describe(Exception fault) =>
-        PathOf(fault) is string path && NumberOf(fault, path) is int errno ? $"{path}: {Errno.Describe(errno)}" : fault.Message;
+        fault is not DeviceException && PathOf(fault) is string path && NumberOf(fault, path) is int errno ? $"{path}: {Errno.Describe(errno)}" : fault.Message;
 
     // The library has a text of its own for the commonest ones, and keeps the number.
     private static int? NumberOf(Exception fault, string? path) => fault switch

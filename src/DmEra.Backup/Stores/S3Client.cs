@@ -55,10 +55,12 @@ internal sealed class S3Client : AmazonS3Client
             ResponseChecksumValidation = ResponseChecksumValidation.WHEN_REQUIRED,
         };
         // What it has read of the environment or the profile is used for the address of a request only if it was set.
-        string? server = endpoint?.ToString() ?? configuration.ServiceURL;
+        string? server = endpoint?.ToString() ?? NonEmpty(configuration.ServiceURL);
         string? region = Region();
         if (server is not null)
         {
+            if (!Uri.TryCreate(server, UriKind.Absolute, out Uri? url) || url.Scheme is not ("http" or "https"))
+                throw new RepositoryException($"{address}: AWS_ENDPOINT_URL or the profile says '{server}'; it must be like https://HOST");
             configuration.ServiceURL = server;
             configuration.AuthenticationRegion = region ?? DefaultRegion;
         }

@@ -101,9 +101,9 @@ internal sealed class S3Requests(string address, S3Client client, int firstPause
         }
 
         // Its own search ends without any that it names.
-        if (client.Host is null || fault.Message.Contains("credentials", StringComparison.OrdinalIgnoreCase))
+        if (fault.Message.Contains("credentials", StringComparison.OrdinalIgnoreCase))
             return "there are no credentials; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE";
-        return $"{client.Host}: {fault.GetBaseException().Message.TrimEnd('.')}";
+        return $"{client.Host ?? "no server"}: {fault.GetBaseException().Message.TrimEnd('.')}";
     }
 
     private static bool IsTransient(Exception fault) => fault switch

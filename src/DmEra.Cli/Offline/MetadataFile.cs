@@ -43,7 +43,7 @@ internal static class MetadataFile
         }
         catch (DeviceException fault) when (fault.Errno == Errno.EBUSY)
         {
-            throw new CommandException($"{path}: in use; stop the device first, or read its metadata snapshot");
+            throw new CommandException($"{path}: in use; stop the device first, or read its metadata snapshot (era invalidate --metadata-snapshot)");
         }
     }
 

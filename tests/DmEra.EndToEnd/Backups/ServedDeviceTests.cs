@@ -96,7 +96,7 @@ public sealed class ServedDeviceTests : IDisposable
             ("ERA_RUNTIME_DIR", _folder["run"])))
         {
             Eventually.Equal("True", () => $"{File.Exists(_folder["begun"])}", "the snapshot command");
-            Assert.Contains("suspended", server.Command("ls"), StringComparison.Ordinal);
+            Assert.Contains("paused", server.Command("ls"), StringComparison.Ordinal);
 
             backup.Kill();
         }

@@ -35,6 +35,43 @@ public sealed class ServeTests : IDisposable
             .Replace("\n", "\n  ", StringComparison.Ordinal));
     }
 
+    [Theory]
+    [InlineData("my disk #1.img")]
+    [InlineData("ünï-диск.img")]
+    [InlineData("a?b&c=d.img")]
+    [InlineData("100%.img")]
+    [InlineData("it's\".img")]
+    [InlineData("trailing ")]
+    public void What_it_prints_can_be_pasted_whatever_the_disk_is_called(string name)
+    {
+        using EraServer server = EraServer.Start(_folder, _folder[name], "--size", "1M");
+
+        Assert.Equal("1048576\n", Oracle.Run("nbdinfo", "--size", server.Greeting[0]).AssertSuccess().Output);
+        Oracle.Run("bash", "-c", server.Greeting[1]["try it: ".Length..]).AssertSuccess();
+        Assert.Equal("2", server.Command("checkpoint", name));
+        server.Command("stop", name);
+    }
+
+    [Fact]
+    public void The_last_era_is_followed_by_none()
+    {
+        _folder.Sparse("disk", 1 << 20);
+        RestoreAt(4294967295);
+        ProgramResult refused = EraServer.Run(_folder, "serve", _folder["disk"]);
+        Assert.Equal(1, refused.ExitCode);
+        Assert.Contains("no era number is left", refused.Error, StringComparison.Ordinal);
+        Oracle.EraCheck(_folder["disk.era"]);
+
+        RestoreAt(4294967293);
+        using EraServer server = EraServer.Start(_folder, _folder["disk"]);
+        Assert.Equal("4294967295", server.Command("checkpoint", "disk"));
+        Assert.Contains("no era number is left", EraServer.Run(_folder, "checkpoint", "disk").Error, StringComparison.Ordinal);
+        Oracle.Run("qemu-io", "-f", "raw", "-c", "write 0 64k", server.Uri).AssertSuccess();
+        Assert.Equal([(0u, 1u)], server.Changed("disk", 4294967295));
+        server.Command("stop", "disk");
+        Oracle.EraCheck(_folder["disk.era"]);
+    }
+
     [Fact]
     public void Sockets_are_their_owners_only()
     {
@@ -185,4 +222,11 @@ public sealed class ServeTests : IDisposable
 
     private static string Connections(EraServer server) =>
         JsonElement.Parse(server.Command("status", "disk.img", "--json")).GetProperty("connections").GetRawText();
+
+    private void RestoreAt(uint era)
+    {
+        File.Delete(_folder["disk.era"]);
+        File.WriteAllText(_folder["xml"], $"""<superblock uuid="" block_size="128" nr_blocks="16" current_era="{era}"><era_array/></superblock>""");
+        EraServer.Run(_folder, "restore", "-q", "-i", _folder["xml"], "-o", _folder["disk.era"]).AssertSuccess();
+    }
 }

@@ -35,6 +35,8 @@ public sealed class ProgramTests
     [InlineData("era check: unrecognized command or argument '--nope'; see 'era check --help'", "check", "--nope", "disk.era")]
     [InlineData("era: Required command was not provided; see 'era --help'", "[suggest]")]
     [InlineData("era: unrecognized command or argument '/?'; see 'era --help'", "/?")]
+    [InlineData(
+        "era changed: Argument 'csv' not recognized. Must be one of: 'xml' 'json' 'ranges'; see 'era changed --help'", "changed", "d", "--since", "1", "--format", "csv")]
     [InlineData("era: unrecognized command or argument '@file'; see 'era --help'", "@file")]
     public void A_wrong_command_line_is_one_line_and_exit_code_2(string line, params string[] arguments) =>
         Assert.Equal(line, CommandRun.Of(arguments).FailedWith(ExitCode.Usage));

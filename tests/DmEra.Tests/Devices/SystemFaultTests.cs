@@ -31,6 +31,11 @@ public sealed class SystemFaultTests : IDisposable
     public void What_is_none_stays_as_it_is() =>
         Assert.Equal("it's late, isn't it", SystemFault.Describe(new InvalidDataException("it's late, isn't it")));
 
+    [Fact]
+    public void Faults_of_devices_say_it_already() => Assert.Equal(
+        "it's a disk, isn't it: cannot read at byte 0: Input/output error",
+        SystemFault.Describe(new DeviceException("it's a disk, isn't it: cannot read at byte 0", Errno.EIO)));
+
     private static string Describe(Func<object> use) => SystemFault.Describe(Record.Exception(use)!);
 
     private static string Describe(Action use) => SystemFault.Describe(Record.Exception(use)!);

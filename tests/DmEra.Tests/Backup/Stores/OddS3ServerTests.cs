@@ -221,6 +221,27 @@ public sealed class OddS3ServerTests : IDisposable
     }
 
     [Fact]
+    public void Short_pages_and_a_server_that_asks_for_patience_change_nothing()
+    {
+        int requests = 0;
+        _server.PageLength = 3;
+        _server.Before = _ => Interlocked.Increment(ref requests) % 3 == 0 ? new ScriptedS3.Answer(503, "SlowDown") : null;
+        using Repository repository = Repository.Create(Open(), null, TimeProvider.System);
+        ModelSource source = new(64, lineage: Guid.NewGuid());
+        for (int i = 0; i < 5; i++)
+        {
+            source.Write(i, new Random(i));
+            repository.Backup(source);
+            source.CurrentEra++;
+        }
+
+        Assert.Equal([1u, 2u, 3u, 4u, 5u], repository.ImageNumbers());
+        Assert.Equal([4u, 5u], repository.Prune(last: 2).Kept);
+        Assert.Empty(repository.Verify());
+        Assert.Equal(-1, repository.Restore(repository.ReadImage(5)).FirstDifference(source.Disk));
+    }
+
+    [Fact]
     public void A_large_object_gets_the_time_that_a_slow_line_takes()
     {
         Assert.Equal(TimeSpan.FromSeconds(60), S3Requests.LimitFor(0));

@@ -77,6 +77,15 @@ public sealed class S3EnvironmentTests : IDisposable
         Assert.Empty(_server.Log);
     }
 
+    [Theory, InlineData("localhost:9000"), InlineData("not a url"), InlineData("ftp://host")]
+    public void A_server_that_is_none_is_named(string server) => Assert.Equal(
+        $"era: s3://bkt/disk: AWS_ENDPOINT_URL or the profile says '{server}'; it must be like https://HOST\n",
+        Backups("s3://bkt/disk", [.. Keys, $"AWS_ENDPOINT_URL={server}"]).Error);
+
+    [Fact]
+    public void An_empty_setting_is_none() => Assert.Contains(
+        "set AWS_REGION", Backups("s3://bkt/disk", [.. Keys, "AWS_ENDPOINT_URL=", "AWS_REGION=", "AWS_EC2_METADATA_DISABLED=true"]).Error, StringComparison.Ordinal);
+
     private string Resolve(string text) => text.Replace("{url}", $"http://127.0.0.1:{_server.Port}", StringComparison.Ordinal);
 
     private ProgramResult Backups(string address, string[] variables)

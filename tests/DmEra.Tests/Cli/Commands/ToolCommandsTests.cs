@@ -265,7 +265,7 @@ public sealed class ToolCommandsTests : IDisposable
 
         Assert.Equal(new CommandRun(ExitCode.Done, GoldenImage.Load("snapshot").Text("snapshot-since-2.xml"), ""), run);
         Assert.Equal(
-            $"era: {path}: in use; stop the device first, or read its metadata snapshot",
+            $"era: {path}: in use; stop the device first, or read its metadata snapshot (era invalidate --metadata-snapshot)",
             CommandRun.Of("invalidate", "--written-since", "2", path).FailedWith(ExitCode.Failed));
     }
 

@@ -71,7 +71,7 @@ public sealed class ToolRunTests : IDisposable
 
         // The signal comes when a thread opens the pipe to read or write: where it would wait for ever.
         ProgramResult result = Run(
-            "cd \"$1\" && mkfifo pipe && strace -f -qq -o /dev/null -P pipe -P \"$PWD/pipe\" -e trace=openat -e inject=openat:when=$5:signal=$4 \"$2\" $3",
+            "cd \"$1\" && mkfifo pipe && strace -f -qq -o /dev/null -P \"$PWD/pipe\" -e trace=openat -e inject=openat:when=$5:signal=$4 \"$2\" ${3//pipe/$PWD/pipe}",
             Era, command, signal, $"{open}");
 
         Assert.Equal((1, "", "era: interrupted\n"), (result.ExitCode, result.Output, result.Error));

@@ -73,8 +73,8 @@ public sealed class MetadataRestorerTests
     [Fact]
     public void All_that_xml_allows_is_read()
     {
-        string xml = "\uFEFF<?xml version='1.0'?>\n<!-- made > by < hand -->\n" +
-            "<superblock\n uuid = 'x' current_era='7' nr_blocks =\"130\"\tblock_size= '128' colour=\"red\" >" +
+        string xml = "\uFEFF<?xml version='1.0'?>\r\n<!-- made > by < hand -->\r\n" +
+            "<superblock xmlns=\"urn:x\"\r\n uuid = 'x' current_era='7' nr_blocks =\"130\"\tblock_size= '128' colour=\"red\" >" +
             "<writeset era=\"5\" nr_bits=\"130\"><bit value=\"true\" block=\"007\"></bit><!-- --></writeset>" +
             "<writeset era=\"4\" nr_bits=\"130\"/><era_array></era_array></superblock>\n<!-- the end -->";
 
