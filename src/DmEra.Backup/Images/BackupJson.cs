@@ -11,4 +11,5 @@ namespace DmEra.Backup.Images;
 [JsonSerializable(typeof(ImageManifest))]
 [JsonSerializable(typeof(RepositoryConfiguration))]
 [JsonSerializable(typeof(LockHolder))]
+[JsonSerializable(typeof(List<RememberedImage>))]
 internal sealed partial class BackupJson : JsonSerializerContext;

@@ -57,6 +57,13 @@ public sealed record ImageManifest
 /// <param name="Id">Its id.</param>
 public sealed record ImageLink(uint Number, Guid Id);
 
+/// <summary>The last image that a device has put into a repository, as the device remembers it.</summary>
+/// <param name="Repository">Identifies the repository.</param>
+/// <param name="Number">The image's number.</param>
+/// <param name="Id">Its id.</param>
+/// <param name="Created">When it was begun.</param>
+internal sealed record RememberedImage(Guid Repository, uint Number, Guid Id, DateTimeOffset Created);
+
 /// <summary>The device that an image was taken of.</summary>
 /// <param name="Name">What the user called it.</param>
 /// <param name="Lineage">The id in its metadata; null when that is blank, as the kernel leaves it.</param>

@@ -14,11 +14,11 @@ public sealed class Repository : IDisposable
 {
     internal const string ImagePrefix = "images/";
 
-    private Repository(IObjectStore store, RepositoryKey? key)
+    private Repository(IObjectStore store, (Guid Id, RepositoryKey? Key) opened)
     {
         Store = store;
-        Key = key;
-        Reader = new PackReader(store, key);
+        (Id, Key) = opened;
+        Reader = new PackReader(store, Key);
     }
 
     /// <summary>What the user calls it.</summary>
@@ -27,11 +27,17 @@ public sealed class Repository : IDisposable
     /// <summary>True when its content can be read with its key only.</summary>
     public bool IsEncrypted => Key is not null;
 
+    /// <summary>Whether images go on top of an older state than the device has left it in.</summary>
+    public bool AcceptsOlderState { get; set; }
+
     /// <summary>Whether <see cref="FindImage"/> returns an image that does not belong with the newest one.</summary>
     public bool AcceptsMixedImages { get; set; }
 
     /// <summary>Told what should be known though nothing failed, for people: one line each.</summary>
     public Action<string>? Remark { get; set; }
+
+    /// <summary>Tells it from all others.</summary>
+    internal Guid Id { get; }
 
     internal IObjectStore Store { get; }
 

@@ -54,8 +54,8 @@ internal sealed record RepositoryConfiguration(int Format, Guid Id, RepositoryEn
         }
     }
 
-    /// <summary>Makes a store a repository, and returns its key.</summary>
-    public static RepositoryKey? Create(IObjectStore store, RepositorySecret? secret, TimeProvider time)
+    /// <summary>Makes a store a repository, and returns its id and key.</summary>
+    public static (Guid Id, RepositoryKey? Key) Create(IObjectStore store, RepositorySecret? secret, TimeProvider time)
     {
         if (IsIn(store)) throw IsThere(store);
         StoredObject other = store.List("").FirstOrDefault(found => !RepositoryLock.IsOne(found.Name));
@@ -74,17 +74,17 @@ internal sealed record RepositoryConfiguration(int Format, Guid Id, RepositoryEn
             new(SupportedFormat, id, master is null ? null : Wrap(master, secret!, id));
         byte[] body = JsonSerializer.SerializeToUtf8Bytes(configuration, BackupJson.Default.RepositoryConfiguration);
         if (!store.TryCreate(Name, SealedDocument.Seal(Name, body, key: null))) throw IsThere(store);
-        return master is null ? null : new RepositoryKey(master);
+        return (id, master is null ? null : new RepositoryKey(master));
     }
 
-    /// <summary>Reads the configuration and returns the key of the repository.</summary>
-    public static RepositoryKey? Unlock(IObjectStore store, RepositorySecret? secret)
+    /// <summary>Reads the configuration and returns the id and key of the repository.</summary>
+    public static (Guid Id, RepositoryKey? Key) Unlock(IObjectStore store, RepositorySecret? secret)
     {
         RepositoryConfiguration configuration = Read(store);
         if (configuration.Encryption is not RepositoryEncryption encryption)
         {
             return secret is null
-                ? null
+                ? (configuration.Id, null)
                 : throw new RepositoryException($"{store.Address}: not encrypted, and a {NameOf(secret.Kind)} was given: if it was encrypted "
                     + "before, somebody has put another one in its place; else leave that out (--key-file, --passphrase-file, $ERA_PASSPHRASE)");
         }
@@ -104,7 +104,7 @@ internal sealed record RepositoryConfiguration(int Format, Guid Id, RepositoryEn
         byte[] master = new byte[RepositoryKey.Size];
         using RecordCipher cipher = new(secret.DeriveKey(salt, encryption.Iterations));
         return cipher.TryOpen(0, wrapped, Context(configuration.Id, encryption), master)
-            ? new RepositoryKey(master)
+            ? (configuration.Id, new RepositoryKey(master))
             : throw new RepositoryException($"{store.Address}: this is not its {wanted}");
     }
 

@@ -100,7 +100,7 @@ internal sealed class RepositoryLock : IDisposable
             ThrowIfBarred(store, kind, name);
             return new RepositoryLock(store, name, holder, document, written, time);
         }
-        catch (Exception fault) when (fault is not StoreNotWritableException)
+        catch
         {
             // Even one that failed, or was ended, may have got there.
             Withdraw(store, holder, name);

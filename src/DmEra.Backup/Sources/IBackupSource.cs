@@ -39,6 +39,9 @@ public interface ITrackedDevice : IDisposable
 /// <summary>A device as something to take images of.</summary>
 public interface IBackupSource : ITrackedDevice
 {
+    /// <summary>Where its metadata is: what is remembered of it lies beside that; null when nothing is.</summary>
+    string? MetadataPath { get; }
+
     /// <summary>What should be known of this source, for people: one line each, no capital, no full stop.</summary>
     IReadOnlyList<string> Remarks { get; }
 

@@ -8,6 +8,9 @@ public interface ILiveDevice : ITrackedDevice
     /// <summary>The path of what the device's content is on, for hooks and clones.</summary>
     string OriginPath { get; }
 
+    /// <summary>The path of its metadata; null when nothing is to be kept beside it.</summary>
+    string? MetadataPath { get; }
+
     /// <summary>Starts an era, and returns its number when every write recorded in an older one has completed.</summary>
     /// <exception cref="IOException">The device refuses.</exception>
     uint Checkpoint();

@@ -53,6 +53,9 @@ public sealed class LiveSource : IBackupSource
     public IBlockDevice Origin => _device.Origin;
 
     /// <inheritdoc/>
+    public string? MetadataPath => _device.MetadataPath;
+
+    /// <inheritdoc/>
     public IReadOnlyList<string> Remarks => [];
 
     /// <inheritdoc/>

@@ -61,6 +61,9 @@ public sealed class StoppedDevice : IBackupSource
     public IBlockDevice Origin => _origin;
 
     /// <inheritdoc/>
+    public string MetadataPath => _metadata.Path;
+
+    /// <inheritdoc/>
     public IReadOnlyList<string> Remarks => _remarks;
 
     /// <summary>Opens the two halves of a device.</summary>

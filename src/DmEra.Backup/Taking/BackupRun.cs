@@ -91,8 +91,10 @@ public sealed class BackupRun
     {
         DateTimeOffset begun = _time.GetUtcNow();
         long start = _time.GetTimestamp();
-        ImageManifest? parent = FindParent(_repository, _source, kind, _remarks);
         IReadOnlyList<uint> numbers = _repository.ImageNumbers();
+        BackupMemory? memory = _source.MetadataPath is string path ? BackupMemory.Read(path, _remarks.Add) : null;
+        RequireNotOlder(memory, numbers);
+        ImageManifest? parent = FindParent(_repository, _source, kind, _remarks);
         uint number = numbers is [.., uint newest] ? newest + 1 : 1;
         using ImageBackup backup = new(_repository, number, parent, _source.Device.SizeSectors, progress, stop);
         TakenPoint point = _source.Take(new TakePlan(_source.Device, parent), backup.Take);
@@ -121,7 +123,31 @@ public sealed class BackupRun
                 _time.GetElapsedTime(start).TotalSeconds,
                 point.Pause.TotalSeconds),
         });
+        Remember(memory, image);
         return new BackupReport(image, backup.IsContinued, _remarks);
+    }
+
+    private void RequireNotOlder(BackupMemory? memory, IReadOnlyList<uint> numbers)
+    {
+        if (!_repository.AcceptsOlderState && memory?.WhyOlder(_repository, numbers) is string why)
+        {
+            throw new RepositoryException($"{_repository.Address}: {why}: the repository was put back from a copy, or somebody has removed "
+                + "its newest images; --accept-older goes on from what is there");
+        }
+    }
+
+    // The image is there, whatever becomes of this.
+    private void Remember(BackupMemory? memory, ImageManifest image)
+    {
+        try
+        {
+            memory?.Remember(_repository, image);
+        }
+        catch (Exception fault) when (fault is IOException or UnauthorizedAccessException)
+        {
+            _remarks.Add($"{_source.MetadataPath}: nothing can be written beside it, so that the next backup will not notice a repository "
+                + $"that was put back from a copy: {fault.Message}");
+        }
     }
 
     private static ImageManifest? FindParent(

@@ -21,6 +21,7 @@ internal sealed class ServedOrigin : ILiveDevice
         _client = client;
         _stop = stop;
         OriginPath = device.Origin;
+        MetadataPath = device.Metadata;
         Origin = origin;
         Device = new DeviceIdentity(
             device.Name, device.Lineage, device.Size / ByteSize.Sector, (uint)(device.BlockSize / ByteSize.Sector));
@@ -31,6 +32,9 @@ internal sealed class ServedOrigin : ILiveDevice
 
     /// <inheritdoc/>
     public string OriginPath { get; }
+
+    /// <inheritdoc/>
+    public string MetadataPath { get; }
 
     /// <inheritdoc/>
     public IBlockDevice Origin { get; }

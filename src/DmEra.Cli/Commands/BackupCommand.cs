@@ -39,6 +39,9 @@ internal sealed class BackupCommand
     private readonly Option<bool> _estimate = CommonArguments.Flag(
         "--estimate", "tell what would be read and how long it may take, and do nothing");
 
+    private readonly Option<bool> _acceptOlder = CommonArguments.Flag(
+        "--accept-older", "go on in a repository that lacks the last image that was taken of the device");
+
     private readonly Option<bool> _json = CommonArguments.Json();
     private readonly Option<bool> _quiet = CommonArguments.Quiet();
     private readonly RepositoryArguments _repository = new();
@@ -73,6 +76,7 @@ internal sealed class BackupCommand
             _full,
             _label,
             _estimate,
+            _acceptOlder,
             _json,
             _quiet,
         };
@@ -109,6 +113,7 @@ internal sealed class BackupCommand
     {
         TextWriter error = parse.InvocationConfiguration.Error;
         using Repository repository = _repository.OpenOrCreate(parse, parse.GetRequiredValue(_to)!, stop);
+        repository.AcceptsOlderState = parse.GetValue(_acceptOlder);
         bool isShown = ByteProgress.IsShown(parse.GetValue(_quiet), error);
         long total = !isShown ? 0 : BackupRun.Estimate(repository, source, Kind(parse)).Bytes;
         BackupReport report;

@@ -37,6 +37,8 @@ internal sealed class ModelSource : IBackupSource
 
     public IReadOnlyList<string> Remarks => [];
 
+    public string? MetadataPath { get; set; }
+
     public int Blocks => (int)((Device.SizeSectors + Device.BlockSizeSectors - 1) / Device.BlockSizeSectors);
 
     /// <summary>Called before a pass is read, with the device still as before.</summary>

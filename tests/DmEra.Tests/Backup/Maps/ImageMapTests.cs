@@ -120,6 +120,8 @@ public sealed class ImageMapTests
 
         public IReadOnlyList<string> Remarks => [];
 
+        public string? MetadataPath => null;
+
         public void Write(long sector, byte value)
         {
             byte[] content = new byte[512];

@@ -197,6 +197,8 @@ public sealed class LiveSourceTests : IDisposable
 
         public IBlockDevice Origin => device.Origin;
 
+        public string? MetadataPath => device.MetadataPath;
+
         public string OriginPath => device.OriginPath;
 
         public uint Checkpoint() => device.Checkpoint();

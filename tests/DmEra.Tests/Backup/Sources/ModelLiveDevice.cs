@@ -15,6 +15,8 @@ internal sealed class ModelLiveDevice(ModelSource model, string originPath = "/n
 
     public uint CurrentEra => model.CurrentEra;
 
+    public string? MetadataPath => null;
+
     public string OriginPath => originPath;
 
     public uint Gap => model.Gap;
