@@ -25,7 +25,6 @@ internal sealed partial class EraTransactions
     private readonly IThreads _threads;
     private readonly Action<string> _log;
     private Writeset? _writeset;            // of the open era; null while suspended
-    private ulong[] _spareWords = [];       // of the era before, whose writes have drained
     private MetadataUsage _usage;
     private Exception? _failure;
 
@@ -49,8 +48,7 @@ internal sealed partial class EraTransactions
     /// <param name="found">Is told what was read, before anything is changed; what it throws comes out, and nothing is.</param>
     public Writeset Resume(uint blocks, uint firstNew = uint.MaxValue, Action<MetadataState>? found = null)
     {
-        ulong[] words = new ulong[Writeset.WordCount(blocks)];
-        ulong[] spareWords = new ulong[words.Length];
+        ulong[]?[] pages = Writeset.NoPages(blocks);
         Volatile.Write(ref _failure, null);
         if (!TryReload()) throw new MetadataFailedException(_failure!.Message, _failure);
         Secure();
@@ -70,8 +68,7 @@ internal sealed partial class EraTransactions
             // Better refused than granted and then not written to; but what has been in use must come back.
             if (known < blocks) _metadata.KeepRoom();
         });
-        _spareWords = spareWords;
-        Writeset writeset = Begin(words);
+        Writeset writeset = Begin(pages);
         writeset.SetMarked(grown);
         return writeset;
     }
@@ -100,21 +97,18 @@ internal sealed partial class EraTransactions
         }
     }
 
-    /// <summary>Ends the era and begins the next one. All writes that entered before the last call must have left by
-    /// now.</summary>
+    /// <summary>Ends the era and begins the next one.</summary>
     public Writeset RollOver()
     {
-        Writeset last = RequireOpen();
+        RequireOpen();
         RequireAnotherEra();
+        ulong[]?[] pages = Writeset.NoPages(_metadata.NrBlocks);
         Commit(() =>
         {
             _metadata.RollOver();
             _metadata.KeepRoom();
         });
-        ulong[] words = _spareWords;
-        Array.Clear(words);
-        _spareWords = last.Words;
-        return Begin(words);
+        return Begin(pages);
     }
 
     /// <summary>Ends the era; nothing is recorded until <see cref="Resume"/>. Never throws: an era that cannot be
@@ -123,7 +117,6 @@ internal sealed partial class EraTransactions
     public bool Archive()
     {
         _writeset = null;
-        _spareWords = [];
         if (_failure != null) return false;
         try { Commit(_metadata.Archive); }
         catch (Exception fault)
@@ -167,10 +160,10 @@ internal sealed partial class EraTransactions
     {
     }
 
-    private Writeset Begin(ulong[] words)
+    private Writeset Begin(ulong[]?[] pages)
     {
         _digestion = Digestion.Pending;
-        return _writeset = new Writeset(_metadata.CurrentEra, words, _threads);
+        return _writeset = new Writeset(_metadata.CurrentEra, pages, _threads);
     }
 
     private Writeset RequireOpen()

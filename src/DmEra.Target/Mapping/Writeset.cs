@@ -8,32 +8,34 @@ namespace DmEra.Target.Mapping;
 /// on their way. Any thread tests bits, without a lock; the metadata's worker alone sets them, and only after the
 /// commit (kernel: the in-core half of <c>struct writeset</c>).
 /// </summary>
+/// <remarks>Bits take memory where some are set: a page of them appears with its first mark.</remarks>
 /// <param name="era">The era.</param>
-/// <param name="words">Bits for all blocks, 64 to a word, none set. Reused for a later era when this one has
-/// ended and its writes have drained.</param>
+/// <param name="pages">Pages for the bits of all blocks, none there yet: see <see cref="NoPages"/>.</param>
 /// <param name="threads">Where to wait.</param>
-internal sealed class Writeset(uint era, ulong[] words, IThreads threads)
+internal sealed class Writeset(uint era, ulong[]?[] pages, IThreads threads)
 {
     private const int WordBits = 64;
+    private const int WordsPerPage = 512;
+    private const uint BlocksPerPage = WordsPerPage * WordBits;
 
     public uint Era { get; } = era;
 
     /// <summary>The writes that entered in this era and are still on their way to the origin.</summary>
     public InFlight Writes { get; } = new(threads);
 
-    /// <summary>The bits, for use in a later era.</summary>
-    public ulong[] Words { get; } = words;
-
-    /// <summary>Words for a device of this many blocks.</summary>
-    public static int WordCount(uint blocks) => (int)(((ulong)blocks + WordBits - 1) / WordBits);
+    /// <summary>Room for the pages of a device of this many blocks.</summary>
+    public static ulong[]?[] NoPages(uint blocks) => new ulong[]?[(int)(((ulong)blocks + BlocksPerPage - 1) / BlocksPerPage)];
 
     /// <summary>True when the mark of every block in the range is durable.</summary>
     public bool IsMarked(BlockRange blocks)
     {
         for (uint block = blocks.Begin; block < blocks.End; block = NextWord(block))
         {
+            // Partner of SetMarked, which puts a page in its place before it sets bits there.
+            ulong[]? page = Volatile.Read(ref pages[block / BlocksPerPage]);
+            if (page is null) return false;
             ulong mask = Mask(block, blocks.End);
-            if ((Volatile.Read(ref Words[block / WordBits]) & mask) != mask) return false;
+            if ((Volatile.Read(ref page[block / WordBits % WordsPerPage]) & mask) != mask) return false;
         }
 
         return true;
@@ -44,9 +46,10 @@ internal sealed class Writeset(uint era, ulong[] words, IThreads threads)
     {
         for (uint block = blocks.Begin; block < blocks.End; block = NextWord(block))
         {
-            ref ulong word = ref Words[block / WordBits];
-
             // Partner of IsMarked; this is the only thread that writes.
+            ref ulong[]? page = ref pages[block / BlocksPerPage];
+            if (page is null) Volatile.Write(ref page, new ulong[WordsPerPage]);
+            ref ulong word = ref page[block / WordBits % WordsPerPage];
             Volatile.Write(ref word, word | Mask(block, blocks.End));
         }
     }
