@@ -162,6 +162,10 @@ public sealed class FileBlockDevice : IBlockDevice, IImmediateAccess, IReadAhead
     public void Flush()
     {
         try { LinuxFile.FlushData(_file); }
+        catch (DeviceException fault) when (IsReadOnly && fault.Errno is Errno.EINVAL or Errno.EROFS or Errno.ENOTSUP)
+        {
+            // File systems that nobody can write to (squashfs, ISO 9660) have no flush, and nothing to be flushed.
+        }
         catch (DeviceException fault)
         {
             // Linux takes pages that it could not write for clean. Without them, reads tell what is on the disk.

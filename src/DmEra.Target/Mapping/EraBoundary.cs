@@ -24,15 +24,13 @@ internal sealed class EraBoundary(
     /// <summary>Whether requests are let in. For the thread whose turn it is.</summary>
     public bool IsOpen => _isOpen;
 
-    /// <summary>Begins an era and lets requests in.</summary>
+    /// <summary>Begins an era and lets requests in. The origin has been flushed since the last write: when the device was made, or
+    /// closed.</summary>
     /// <param name="blocks">Origin blocks of the device.</param>
     /// <param name="firstNew">The first block that the device may have gained something of since it was last open.</param>
     /// <param name="lengthBytes">Length of the device.</param>
-    /// <exception cref="DeviceException">The origin cannot be flushed: the device stays closed.</exception>
     public void Open(uint blocks, uint firstNew, long lengthBytes)
     {
-        // A program that ran before may have died with writes that only the system's cache has.
-        origin.Flush();
         Writeset next = worker.Run(eras => eras.Resume(blocks, firstNew, marks.Open));
         marks.Begun(next.Era);
         device.SetLength(lengthBytes);
@@ -47,6 +45,7 @@ internal sealed class EraBoundary(
     /// as those of whichever is told next.</exception>
     public uint Cross()
     {
+        origin.RequireNotFailed();      // or each attempt would begin an era that nobody may see
         marks.MakeRoom();
         Writeset next = worker.Run(static eras => eras.RollOver());
         Writeset? last = gate.Switch(next);

@@ -28,8 +28,9 @@ internal abstract class EraContext(string name, EraTarget target) : IBlockStatus
         {
             throw new DeviceException($"{Name}: {fault.Message}", fault.Errno);
         }
-        catch (MetadataException fault)
+        catch (Exception fault) when (fault is MetadataException or EraNotBegunException)
         {
+            // The latter: the metadata was put back from a copy since the client has chosen the context.
             throw new DeviceException($"{Name}: {fault.Message}", Errno.EIO);
         }
     }

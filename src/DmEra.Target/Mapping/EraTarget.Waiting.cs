@@ -25,7 +25,7 @@ public sealed partial class EraTarget
     /// <summary>Reads the metadata from what is on disk, starts a new era and lets requests in. Nothing happens when
     /// the device is active.</summary>
     /// <exception cref="EraTargetException">The device stays as it was: suspended, with the reason; or it has failed, and must
-    /// be suspended first; or somebody else has it paused, and it goes on when they are done.</exception>
+    /// be suspended first; or somebody else has it paused: it goes on when they are done, suspended before or not.</exception>
     public void Resume()
     {
         using Turns.Turn turn = _turns.Take();
@@ -35,10 +35,17 @@ public sealed partial class EraTarget
             return;
         }
 
+        RequireRunning();
+        if (_pause is not null && _isSuspended)
+        {
+            // The end of the pause carries out what was asked for last.
+            _isSuspended = false;
+            Wait(TargetState.Paused, why: null);
+        }
+
         RequireNoPause();
         try
         {
-            TableDevices.RequireLength(_next, _origin);
             Open(_next);
         }
         catch (EraTargetException fault)
@@ -82,6 +89,7 @@ public sealed partial class EraTarget
     public void Resize(long lengthSectors)
     {
         using Turns.Turn turn = _turns.Take();
+        RequireRunning();
         EraTable last = _table;
         EraTable next = last.WithLength(lengthSectors);
         TableDevices.RequireLength(next, _origin);
@@ -107,15 +115,21 @@ public sealed partial class EraTarget
     {
         using Turns.Turn turn = _turns.Take();
         if (_isStopped) return;
-        if (_boundary.IsOpen && _boundary.CloseForGood() is { } failure) _whyWaiting = $"the origin failed: {failure.Message}";
-        _state = TargetState.Suspended;
-        _isStopped = true;
-        using (_retrying.Hold()) _retrying.PulseAll();
-        _gate.Stop();
-        _worker.Stop();
-        _marks.Dispose();
-        _metadataDevice.Dispose();
-        _origin.Dispose();
+        try
+        {
+            if (_boundary.IsOpen && _boundary.CloseForGood() is { } failure) _whyWaiting = $"the origin failed: {failure.Message}";
+        }
+        finally
+        {
+            _state = TargetState.Suspended;
+            _isStopped = true;
+            using (_retrying.Hold()) _retrying.PulseAll();
+            _gate.Stop();
+            _worker.Stop();
+            _marks.Dispose();
+            _metadataDevice.Dispose();
+            _origin.Dispose();
+        }
     }
 
     /// <summary>The end of a pause; nothing when it is over.</summary>
@@ -139,6 +153,8 @@ public sealed partial class EraTarget
 
     private void Open(EraTable table)
     {
+        // While nothing was let in, the origin may have become shorter.
+        TableDevices.RequireLength(table, _origin);
         RequireCountable(table);
         uint blocks = (uint)table.BlockCount;
 
@@ -201,6 +217,11 @@ public sealed partial class EraTarget
     {
         if (_pause is not null)
             throw new EraTargetException("paused already: somebody else has its requests wait, and it goes on when they are done", Errno.EINVAL);
+    }
+
+    private void RequireRunning()
+    {
+        if (_isStopped) throw new EraTargetException("the device has been stopped", Errno.ESHUTDOWN);
     }
 
     private static void RequireCountable(EraTable table)

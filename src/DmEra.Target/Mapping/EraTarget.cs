@@ -126,7 +126,7 @@ public sealed partial class EraTarget : IDisposable
 
     /// <summary>Whether writes may have been lost for which no flush can succeed any more: until it is served anew, the device can
     /// be stopped, but not suspended.</summary>
-    public bool HasLostWrites => _flusher.Failure is not null;
+    internal bool HasLostWrites => _flusher.Failure is not null;
 
     /// <summary>Opens and locks the devices of a table, and formats metadata that is all zeroes. The device is
     /// suspended at first.</summary>
@@ -166,6 +166,7 @@ public sealed partial class EraTarget : IDisposable
     {
         TableDevices.RequireDifferent(table, metadata, origin);
         TableDevices.RequireLength(table, origin);
+        Stabilize(table, origin);
         try
         {
             EraMetadata eras = EraMetadata.OpenOrFormat(
@@ -180,6 +181,14 @@ public sealed partial class EraTarget : IDisposable
 
     /// <summary>The mark of an era's beginning; null when it has none, as an era of the kernel.</summary>
     public Guid? MarkOf(uint era) => _marks.MarkOf(era);
+
+    // A program that ran before may have died with writes that only the system's cache has. They belong to eras whose numbers
+    // are told from now on.
+    private static void Stabilize(EraTable table, IBlockDevice origin)
+    {
+        try { origin.Flush(); }
+        catch (DeviceException fault) { throw Faults.Explain("", table.OriginPath, fault); }
+    }
 
     /// <summary>A view of what has been committed, to be read beside the running device. Metadata blocks that it needs
     /// are not used anew until it is disposed of.</summary>

@@ -20,8 +20,22 @@ public sealed record EraTargetOptions
     /// target.</summary>
     public IEraChronicle? Chronicle { get; init; }
 
-    /// <summary>Is told, a line each time and from any thread, of faults that no caller waits for.</summary>
-    public Action<string> Log { get; init; } = static _ => { };
+    /// <summary>Is told, a line each time and from any thread, of faults that no caller waits for. What it throws is dropped:
+    /// a log that cannot be written to must not stop the device.</summary>
+    public Action<string> Log
+    {
+        get;
+        init => field = line =>
+        {
+            try { value(line); }
+            catch (Exception)
+            {
+                return;     // there is nobody left to tell
+            }
+        };
+    }
+
+        = static _ => { };
 
     /// <summary>Where the target's threads come from, and where they wait.</summary>
     internal IThreads Threads { get; init; } = SystemThreads.Instance;

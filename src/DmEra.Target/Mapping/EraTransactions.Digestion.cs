@@ -60,7 +60,7 @@ internal sealed partial class EraTransactions
         if (_failure != null) return;
         bool isFull = fault is MetadataFullException;
         _digestion = isFull ? Digestion.OutOfRoom : Digestion.Stopped;
-        if (!isFull) Report($"digestion stops until the next era: {fault.Message}");
+        if (!isFull) _log($"digestion stops until the next era: {fault.Message}");
         TryReload();
     }
 }

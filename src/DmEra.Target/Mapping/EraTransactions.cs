@@ -121,7 +121,7 @@ internal sealed partial class EraTransactions
         try { Commit(_metadata.Archive); }
         catch (Exception fault)
         {
-            Report($"the era is left open: {fault.Message}");
+            _log($"the era is left open: {fault.Message}");
             return false;
         }
 
@@ -250,16 +250,7 @@ internal sealed partial class EraTransactions
     private void Fail(Exception fault)
     {
         Volatile.Write(ref _failure, fault);
-        Report($"the metadata failed: {fault.Message}");
-    }
-
-    private void Report(string line)
-    {
-        try { _log(line); }
-        catch (Exception)
-        {
-            return;     // whatever is wrong with the log, which is the embedder's, it must not stop the worker
-        }
+        _log($"the metadata failed: {fault.Message}");
     }
 
     private MetadataUsage MeasureUsage() =>

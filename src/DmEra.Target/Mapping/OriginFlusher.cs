@@ -48,18 +48,22 @@ internal sealed class OriginFlusher(IBlockDevice origin, IThreads threads)
         }
     }
 
+    /// <summary>Throws when a flush has failed.</summary>
+    /// <exception cref="DeviceException">So it is.</exception>
+    public void RequireNotFailed()
+    {
+        if (Failure is not { } failure) return;
+        throw new DeviceException(
+            $"the origin lost writes at an earlier flush ({failure.Message}): mend it, then stop the device and serve it anew", failure.Errno);
+    }
+
     // False when a flush that began after the call has succeeded already.
     private bool TryBegin(out long number)
     {
         using MonitorHold hold = _monitor.Hold();
         long needed = _begun + 1;
         while (_isRunning && _succeeded < needed) _monitor.Wait();
-        if (_failure is not null)
-        {
-            throw new DeviceException(
-                $"the origin lost writes at an earlier flush ({_failure.Message}): mend it, then stop the device and serve it anew", _failure.Errno);
-        }
-
+        RequireNotFailed();
         number = _begun;
         if (_succeeded >= needed) return false;
         _isRunning = true;

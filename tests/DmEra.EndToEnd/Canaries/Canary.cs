@@ -57,15 +57,15 @@ internal sealed record Canary(string Name, string File, string Healthy, string W
             Hunt.Worlds),
         new(
             "does not flush the origin of a program that was killed",
-            "src/DmEra.Target/Mapping/EraBoundary.cs",
-            "origin.Flush(); Writeset next",
-            "if (!BROKEN) origin.Flush(); Writeset next",
+            "src/DmEra.Target/Mapping/EraTarget.cs",
+            "try { origin.Flush(); }",
+            "try { if (!BROKEN) origin.Flush(); }",
             Hunt.SmallWorld),
         new(
             "flushes the origin again after it has lost writes, and calls them stable",
             "src/DmEra.Target/Mapping/OriginFlusher.cs",
-            "if (_failure is not null)",
-            "if (_failure is not null && !BROKEN)",
+            "if (Failure is not { } failure) return;",
+            "if (BROKEN || Failure is not { } failure) return;",
             Hunt.Worlds),
         new(
             "lists nothing since an era that has not begun",

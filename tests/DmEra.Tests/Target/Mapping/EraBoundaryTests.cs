@@ -115,14 +115,24 @@ public class EraBoundaryTests
     }
 
     [Fact]
-    public void Device_does_not_begin_on_an_origin_that_cannot_be_flushed()
+    public void Device_is_not_opened_on_an_origin_that_cannot_be_flushed()
     {
-        using TestEra era = new();
-        FailFlushes(era.Origin);
+        // A program that was killed has left writes in the system's cache, and the number of a later era in the metadata.
+        ProbeDevice origin = new(1024 * TestEra.BlockBytes);
+        FailFlushes(origin);
 
-        Assert.Equal(Errno.EIO, Assert.Throws<EraTargetException>(era.Target.Resume).Errno);
-        Assert.Equal((TargetState.Suspended, 0u), (era.Target.State, era.Target.Status.CurrentEra));
-        Assert.NotNull(era.Target.FailureReason);
+        EraTargetException refusal = Assert.Throws<EraTargetException>(() => new TestEra(1024, new ProbeDevice(1 << 20), origin));
+        Assert.Equal(Errno.EIO, refusal.Errno);
+    }
+
+    [Fact]
+    public void Failed_origin_has_no_eras_begun_that_nobody_may_see()
+    {
+        using TestEra era = TestEra.Active();
+        era.Write(3);
+        FailFlushes(era.Origin);
+        for (int i = 0; i < 5; i++) Assert.Throws<EraTargetException>(() => era.Target.Checkpoint());
+        Assert.InRange(era.Audit().CurrentEra, 1u, 2u);
     }
 
     private static void Cross(EraTarget target, string boundary)

