@@ -100,8 +100,8 @@ internal sealed record Canary(string Name, string File, string Healthy, string W
         new(
             "marks only the first block of a discard",
             "src/DmEra.Target/Mapping/EraDevice.cs",
-            "MakeMarksDurable(writeset, offset, length); origin.Trim",
-            "MakeMarksDurable(writeset, offset, BROKEN ? 1 : length); origin.Trim",
+            "MakeMarksDurable(writeset, offset, length); Inner.Trim",
+            "MakeMarksDurable(writeset, offset, BROKEN ? 1 : length); Inner.Trim",
             Hunt.SmallWorld),
         new(
             "uses blocks anew that were freed in the same transaction",
