@@ -42,7 +42,8 @@ internal static class NbdLimits
     /// keep them for ever.</summary>
     public const long SharedBytes = 256L << 20;
 
-    /// <summary>Connections that have not chosen an export yet.</summary>
+    /// <summary>Connections that have not chosen an export yet; where more clients may be served, as many as these: all may
+    /// come at once, as after a restart.</summary>
     public const int Handshakes = 64;
 
     /// <summary>Requests that wait for a device at the same time, whatever the number of connections.</summary>

@@ -165,7 +165,7 @@ public sealed class NbdServer : IDisposable
             }
 
             // Whoever comes and says nothing makes room for who may have something to say.
-            if (_strangers is { Count: >= NbdLimits.Handshakes, First: { } oldest })
+            if (_strangers.First is { } oldest && _strangers.Count >= Math.Max(NbdLimits.Handshakes, Options.MaxConnections))
             {
                 oldest.Value.Abort("others want to come in");
                 _strangers.RemoveFirst();

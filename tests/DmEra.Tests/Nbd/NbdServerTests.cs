@@ -226,6 +226,20 @@ public sealed class NbdServerTests
     }
 
     [Fact]
+    public void All_clients_may_come_at_once()
+    {
+        const int Clients = 150;
+        using TestServer server = new(
+            new NbdServerOptions { MaxConnections = Clients }, Export(new MemoryBlockDevice(Size)));
+        List<RawClient> clients = [.. Enumerable.Range(0, Clients).Select(_ => Greeted(server.EndPoint))];
+
+        foreach (RawClient client in clients) client.Go();
+        foreach (RawClient client in clients) client.ExpectAlive();
+
+        clients.ForEach(client => client.Dispose());
+    }
+
+    [Fact]
     public void A_client_that_chooses_an_export_when_the_server_is_full_is_told_so()
     {
         using TestServer server = new(
