@@ -13,13 +13,24 @@ public sealed class DescriptorStream(SafeFileHandle descriptor, string name) : W
     private const int AtomicLength = 4096;      // PIPE_BUF: there is room for this if there is any
     private const int LookMs = 100;
 
-    private readonly bool _mayWait = FileStatus.Of(descriptor).Kind is FileKind.Pipe or FileKind.Socket or FileKind.CharacterDevice;
+    private bool? _mayWait;
 
     /// <summary>What the descriptor leads to.</summary>
-    public FileStatus Status => FileStatus.Of(descriptor);
+    /// <exception cref="DeviceException">It is not open.</exception>
+    public FileStatus Status
+    {
+        get
+        {
+            try { return FileStatus.Of(descriptor); }
+            catch (DeviceException fault) { throw new DeviceException(name, fault.Errno); }
+        }
+    }
 
     /// <summary>Ends waiting for a reader that does not read.</summary>
     public CancellationToken Stop { get; set; }
+
+    // Asked for when it is first needed: who starts a program may have closed its standard output, and nothing be printed.
+    private bool MayWait => _mayWait ??= Status.Kind is FileKind.Pipe or FileKind.Socket or FileKind.CharacterDevice;
 
     /// <summary>The standard output.</summary>
     public static DescriptorStream OpenStandardOutput() => new(new SafeFileHandle(1, ownsHandle: false), "standard output");
@@ -49,7 +60,7 @@ public sealed class DescriptorStream(SafeFileHandle descriptor, string name) : W
     /// <exception cref="DeviceException">It is not.</exception>
     public void FlushToDisk()
     {
-        if (_mayWait) return;
+        if (MayWait) return;
         try { LinuxFile.FlushData(descriptor); }
         catch (DeviceException fault) { throw new DeviceException($"{name}: cannot flush", fault.Errno); }
     }
@@ -64,7 +75,7 @@ public sealed class DescriptorStream(SafeFileHandle descriptor, string name) : W
     // A write of more than there is room for would wait, whatever is told meanwhile.
     private ReadOnlySpan<byte> Part(ReadOnlySpan<byte> buffer)
     {
-        if (!_mayWait || !Stop.CanBeCanceled) return buffer;
+        if (!MayWait || !Stop.CanBeCanceled) return buffer;
         do Stop.ThrowIfCancellationRequested();
         while (!LinuxFile.AwaitRoom(descriptor, LookMs));
         return buffer[..Math.Min(buffer.Length, AtomicLength)];

@@ -19,13 +19,28 @@ public static partial class SystemFault
         DeviceException device => device.Errno,
         FileNotFoundException or DirectoryNotFoundException => Errno.ENOENT,
         PathTooLongException => Errno.ENAMETOOLONG,
-        UnauthorizedAccessException when Directory.Exists(path) => Errno.EISDIR,
+        UnauthorizedAccessException when IsOpenFolder(path) => Errno.EISDIR,
         UnauthorizedAccessException { InnerException: IOException { HResult: > 0 and < 4096 } cause } => cause.HResult,
         UnauthorizedAccessException => Errno.EACCES,
         IOException { HResult: Errno.EAGAIN } => Errno.EBUSY,   // of a lock that somebody else holds
         IOException { HResult: > 0 and < 4096 } => fault.HResult,
         _ => null,
     };
+
+    // A folder that was opened as a file is denied, says the library.
+    private static bool IsOpenFolder(string? path)
+    {
+        if (!Directory.Exists(path)) return false;
+        try
+        {
+            FolderHandle.Open(path).Dispose();
+            return true;
+        }
+        catch (DeviceException)
+        {
+            return false;
+        }
+    }
 
     private static string? PathOf(Exception fault) =>
         QuotedPath().Match(fault.Message) is { Success: true } match ? match.Groups["path"].Value : null;

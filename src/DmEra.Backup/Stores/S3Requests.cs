@@ -88,7 +88,8 @@ internal sealed class S3Requests(string address, S3Client client, int firstPause
 
     // Whether it is of servers and networks, not of this program.
     private static bool IsFault(Exception fault) =>
-        fault is AmazonServiceException or AmazonClientException or HttpRequestException or IOException or TimeoutException
+        fault is not RepositoryException
+        && fault is AmazonServiceException or AmazonClientException or HttpRequestException or IOException or TimeoutException
             or OperationCanceledException or ObjectDisposedException;
 
     // What the server said, if it said anything, else what happened on the way, and where.

@@ -50,10 +50,11 @@ internal sealed class S3Store : IObjectStore
     public void Put(string name, ReadOnlyMemory<byte> content) => Upload(name, content, unlessMatches: null);
 
     /// <inheritdoc/>
-    /// <remarks>A server that does not know the condition is asked whether the object is there, and then has it written: of two that
-    /// do this within the same moment, the later one wins.</remarks>
+    /// <remarks>There are servers that know nothing of the condition, and take the request all the same, or say that they do not: so
+    /// it is asked first what there is. On those, of two that do this within the same moment the later one wins.</remarks>
     public bool TryCreate(string name, ReadOnlyMemory<byte> content)
     {
+        if (List(name).Any(found => found.Name.Equals(name, StringComparison.Ordinal))) return Holds(name, content.Span);
         try
         {
             Upload(name, content, AlwaysExists);
@@ -66,7 +67,6 @@ internal sealed class S3Store : IObjectStore
         }
         catch (RepositoryException fault) when (StatusOf(fault) is HttpStatusCode.NotImplemented)
         {
-            if (List(name).Any(found => found.Name.Equals(name, StringComparison.Ordinal))) return Holds(name, content.Span);
             Put(name, content);
             return true;
         }
@@ -194,9 +194,10 @@ internal sealed class S3Store : IObjectStore
             throw new RepositoryException($"{Address}: cannot read {name}: the server does not know the Range of a request");
         // Reading what comes behind the headers is ended by nothing else.
         using CancellationTokenRegistration close = end.Register(response.Dispose);
-        int expected = (int)Math.Min(response.ContentLength, part.Length);
-        response.ResponseStream.ReadExactly(part[..expected]);
-        return expected;
+        int count = response.ResponseStream.ReadAtLeast(part, part.Length, throwOnEndOfStream: false);
+        // Some do not say how long it is.
+        if (count < Math.Min(response.ContentLength, part.Length)) throw new EndOfStreamException("the reply was cut short");
+        return count;
     }
 
     private bool Holds(string name, ReadOnlySpan<byte> content)

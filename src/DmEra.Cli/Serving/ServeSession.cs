@@ -20,7 +20,7 @@ internal sealed class ServeSession(ServeRequest request, TextWriter output, Text
         using NbdBlockDevice? remote = RemoteOrigin.Parse(request.Origin) is { } uri ? RemoteOrigin.Connect(uri, request.IsReadOnly, Log) : null;
         EraTable table = request.Prepare(files, remote);
         // What clients may do is all that is asked of the origin.
-        using FileBlockDevice? unwritten = remote is null && request.IsReadOnly ? FileBlockDevice.OpenReadOnly(table.OriginPath) : null;
+        using FileBlockDevice? unwritten = remote is null && request.IsReadOnly ? OpenUnwritten(table) : null;
         EraTargetOptions options = new() { Log = Log, MarkAhead = request.MarkAhead };
         IBlockDevice? origin = remote is null ? unwritten : remote;
         using EraTarget target = origin is null ? EraTarget.Create(table, options) : EraTarget.Create(table, origin, options);
@@ -77,6 +77,11 @@ internal sealed class ServeSession(ServeRequest request, TextWriter output, Text
     }
 
     void INbdLog.Fault(string message, Exception cause) => Log($"{message}: {cause.Message}");
+
+    private static FileBlockDevice OpenUnwritten(EraTable table) =>
+        FileStatus.TryOf(table.MetadataPath) is { } metadata && metadata.Identity == FileStatus.TryOf(table.OriginPath)?.Identity
+            ? throw new CommandException($"{table.OriginPath}: is the metadata device as well; give the metadata a file of its own")
+            : FileBlockDevice.OpenReadOnly(table.OriginPath);
 
     private string Listen(NbdServer server, ListenAddress address) =>
         address.Uri(request.Name, address.Open(server), request.Server.Tls is { Mode: NbdTlsMode.Require });

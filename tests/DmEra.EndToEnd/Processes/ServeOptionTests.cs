@@ -78,6 +78,16 @@ public sealed class ServeOptionTests : IDisposable
     }
 
     [Fact]
+    public void A_disk_is_not_its_own_metadata_for_readers_either()
+    {
+        _folder.Sparse("disk", 1 << 20);
+
+        ProgramResult result = EraServer.Run(_folder, "serve", _folder["disk"], "--metadata", _folder["disk"], "--read-only");
+
+        Assert.Equal($"era: {_folder["disk"]}: is the metadata device as well; give the metadata a file of its own\n", result.Error);
+    }
+
+    [Fact]
     public void A_disk_that_cannot_be_written_to_is_served_to_writers_by_nobody()
     {
         Directory.CreateDirectory(_folder["disks"]);

@@ -45,6 +45,9 @@ internal sealed class ScriptedS3 : IDisposable
     /// <summary>Whether it goes on behind a name when it is asked to.</summary>
     public bool KnowsStartAfter { get; set; } = true;
 
+    /// <summary>Whether it makes an object only if there is none, when it is asked to.</summary>
+    public bool KnowsConditions { get; set; } = true;
+
     /// <summary>Whether it sends just the part of an object that is asked for.</summary>
     public bool KnowsRanges { get; set; } = true;
 
@@ -98,7 +101,7 @@ internal sealed class ScriptedS3 : IDisposable
     {
         switch (context.Request.HttpMethod)
         {
-            case "PUT" when context.Request.Headers["If-None-Match"] is "*":
+            case "PUT" when KnowsConditions && context.Request.Headers["If-None-Match"] is "*":
                 return Objects.TryAdd(key, body) ? new Answer(200, null) : new Answer(412, "PreconditionFailed");
             case "PUT":
                 Objects[key] = body;

@@ -173,6 +173,18 @@ public sealed class ToolRunTests : IDisposable
         Assert.Equal((0, "old\n", ""), (result.ExitCode, result.Output, result.Error));
     }
 
+    [Theory]
+    [InlineData("dump meta", "1\nera: standard output: Bad file descriptor\n")]
+    [InlineData("dump -o out meta", "0\n")]
+    [InlineData("check -q meta", "0\n")]
+    [InlineData("dump -o /dev/fd/77 meta", "1\nera: /dev/fd/77: Bad file descriptor\n")]
+    public void A_standard_output_that_is_closed_is_missed_by_those_who_print(string command, string expected)
+    {
+        File.WriteAllBytes(_folder["meta"], GoldenImage.Load("undigested").Metadata);
+
+        Assert.Equal(expected, Run($"cd \"$1\" && \"$2\" {command} >&- 2>error; echo $?; cat error", Era).Output);
+    }
+
     [Theory, InlineData("2>/dev/full"), InlineData("2>&-")]
     public void An_error_that_nobody_can_be_told_of_is_in_the_exit_status(string redirection)
     {
