@@ -35,15 +35,19 @@ internal sealed class Observation(RunningDevice device, Observer observer, Rando
         }
 
         (string where, Func<RunningDevice, uint> see) = Sights[random.Next(Sights.Length)];
-        CopyChanges(see(device), where);
+        uint era = see(device);
+        CopyChanges(era, device.Target.MarkOf(era), where);
     }
 
     /// <summary>Copies what is listed, while the device is in use.</summary>
     /// <param name="era">The number that he saw.</param>
+    /// <param name="mark">Its mark; null when it has none.</param>
     /// <param name="where">Where he saw it.</param>
-    public void CopyChanges(uint era, string where)
+    public void CopyChanges(uint era, Guid? mark, string where)
     {
         device.Tell(era);
+        if (!observer.Ask(device.Target.History)) device.World.Coverage.Count("observer is refused, and begins anew");
+        if (observer.Since > era) return;   // he knows the moment that a device is still at that waits
         int length = (int)device.Target.Status.LengthSectors;
         foreach (int block in List(length))
         {
@@ -51,14 +55,15 @@ internal sealed class Observation(RunningDevice device, Observer observer, Rando
             observer.Copy(block, device.World.Origin.Visible, length);
         }
 
-        observer.Finish(era, where, length);
+        observer.Finish(era, mark, where, length);
         device.World.Coverage.Count($"observer copies since an era seen in {where}");
     }
 
-    // Nothing can have been written in the era after the last one: it begins when the pause ends.
+    // The mark of this moment is that of the era that begins when the pause ends.
     private void CopyAtRest(EraPause pause)
     {
-        CopyChanges(pause.LastEra, "a pause");
+        if (pause.Next is { } next) CopyChanges(next.Era, next.Mark, "a pause");
+        else CopyChanges(pause.LastEra, mark: null, "a pause");
         if (observer.FindDifference(device.World.Origin.Visible) is { } stale) throw new SimulationException(stale);
     }
 

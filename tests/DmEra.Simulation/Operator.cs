@@ -42,7 +42,7 @@ internal sealed class Operator(RunningDevice device, Random random)
                 Resize();
                 break;
             case 9 or 10:
-                device.WhilePaused(_ => Dawdle());
+                device.WhilePaused(_ => SaveAtTimes());
                 break;
             case 11:
                 device.Suspend();
@@ -85,6 +85,13 @@ internal sealed class Operator(RunningDevice device, Random random)
 
     private void Resize() =>
         device.Resize(random.Next(device.World.Shape.FewestSectors, device.World.Shape.Sectors + 1));
+
+    private void SaveAtTimes()
+    {
+        Dawdle();
+        if (random.Next(2) == 0) device.World.Save((int)device.Target.Status.LengthSectors);
+        Dawdle();
+    }
 
     private void Dawdle() => device.Scheduler.Wait(this, TimeSpan.FromMilliseconds(random.Next(20)));
 

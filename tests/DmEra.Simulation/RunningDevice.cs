@@ -2,6 +2,7 @@ using DmEra.Devices;
 using DmEra.Simulation.Devices;
 using DmEra.Simulation.Model;
 using DmEra.Simulation.Scheduling;
+using DmEra.Target.Chronicles;
 using DmEra.Target.Mapping;
 
 namespace DmEra.Simulation;
@@ -10,9 +11,12 @@ namespace DmEra.Simulation;
 /// the real NBD client. What is done to it here, the models hear of.</summary>
 internal sealed class RunningDevice
 {
+    private static readonly Guid _lineage = new("6572612d-0000-4000-8000-000000000001");
+
     private readonly SimulatedDisk _metadata;
     private readonly Random _random;
     private readonly Action _reached = static () => { };
+    private readonly EraChronicle? _chronicle;
     private EraTarget? _target;
     private bool _isResizing;
     private int _resumes;       // begun
@@ -29,6 +33,7 @@ internal sealed class RunningDevice
         _random = random;
         Witness = new Witness(world.Eras, world.Content, () => world.NewestEra);
         _metadata = new SimulatedDisk(scheduler, faults.Metadata, world.Metadata) { CanGrow = world.Shape.MetadataCanGrow };
+        _chronicle = world.Chronicle?.Open();
         world.BeginLife();
     }
 
@@ -62,7 +67,8 @@ internal sealed class RunningDevice
         EraTargetOptions options = new()
         {
             CacheBlocks = World.Shape.CacheBlocks,
-            Lineage = Guid.Empty,
+            Lineage = _chronicle is null ? Guid.Empty : _lineage,
+            Chronicle = _chronicle,
             Threads = new SimulatedThreads(Scheduler),
         };
         _target = Create(table, options);
@@ -158,6 +164,7 @@ internal sealed class RunningDevice
     public void EndLife()
     {
         if (_target is not null) World.Length = (int)_target.Status.LengthSectors;
+        _chronicle?.Dispose();
         World.Eras.LosePower(World.NewestEra);
     }
 

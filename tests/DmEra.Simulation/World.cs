@@ -11,10 +11,12 @@ using DmEra.Tools.Check;
 namespace DmEra.Simulation;
 
 /// <summary>What outlives a crash: the two disks, what is known of them, and what others have copied from them.</summary>
-internal sealed class World
+internal sealed class World : IDisposable
 {
     // What a program that failed to flush it has left behind: a later one cannot know that no flush makes it stable.
     private HashSet<int> _doubtful = [];
+
+    private SavedState? _saved;
 
     public World(WorldShape shape, Coverage coverage)
     {
@@ -25,12 +27,16 @@ internal sealed class World
         Origin = new DiskContent(new byte[shape.Sectors * DiskContent.Sector]);
         Eras = new EraModel(shape.Sectors);
         Content = new ContentModel(shape.Sectors);
+        Chronicle = shape.HasChronicle ? new ChronicleFolder() : null;
         Observers = [.. Enumerable.Range(0, shape.Observers).Select(_ => new Observer(shape.Sectors))];
     }
 
     public DiskContent Metadata { get; private set; }
 
     public DiskContent Origin { get; private set; }
+
+    /// <summary>Where the marks of eras are kept; null: nowhere.</summary>
+    public ChronicleFolder? Chronicle { get; }
 
     public WorldShape Shape { get; }
 
@@ -88,7 +94,52 @@ internal sealed class World
 
         for (int sector = 0; sector < Shape.Sectors; sector++) Replace(sector, older);
         Origin = new DiskContent(older);
+        _saved = null;      // no list tells of this
     }
+
+    /// <summary>Keeps what a device holds, for <see cref="RollBack"/>, if it is at rest: stopped or paused.</summary>
+    /// <param name="length">Its sectors.</param>
+    public void Save(int length)
+    {
+        // What is forgotten is on no disk that could be saved.
+        if (Chronicle is null || Origin.Forgotten.Count > 0 || Metadata.Forgotten.Count > 0) return;
+        Superblock superblock = MemoryMarshal.Read<Superblock>(Metadata.Visible);
+        if (superblock.CurrentWriteset.Root != 0) return;
+        _saved = new SavedState(
+            Metadata.Visible.ToArray(), Origin.Visible.ToArray(), Chronicle.Content, superblock.CurrentEra + 1, length);
+        Coverage.Count("device is saved");
+    }
+
+    /// <summary>Puts what was saved back, if anything was, while nobody uses the disks.</summary>
+    /// <exception cref="SimulationException">What changes on the origin is not listed.</exception>
+    public void RollBack(Rollback what)
+    {
+        if (_saved is not { } saved) return;
+        Coverage.Count($"rollback: {what}");
+        bool takesMetadata = what != Rollback.Origin;
+        bool takesOrigin = what != Rollback.Metadata;
+        if (!takesMetadata) RequireListed(saved);
+        byte[] origin = takesOrigin ? saved.Origin : Origin.Visible.ToArray();
+        Origin = new DiskContent(origin);
+        Content.Restart(origin);
+        if (takesMetadata)
+        {
+            Metadata = new DiskContent(saved.Metadata);
+            Eras.StartOver(saved.NextEra);
+            Length = saved.Length;
+        }
+
+        // Of what is on the origin now it knows nothing.
+        if (what == Rollback.Metadata) _saved = null;
+        if (what == Rollback.Everything) Chronicle!.Content = saved.Chronicle;
+        foreach (Observer observer in Observers)
+        {
+            if (takesMetadata) observer.Doubt();
+            else observer.StartOver();
+        }
+    }
+
+    public void Dispose() => Chronicle?.Dispose();
 
     /// <summary>Compares disks with what they must hold.</summary>
     /// <returns>What is wrong; null when nothing is.</returns>
@@ -150,6 +201,16 @@ internal sealed class World
     {
         _doubtful.IntersectWith(Origin.Forgotten);
         return _doubtful;
+    }
+
+    private void RequireListed(SavedState saved)
+    {
+        using EraHistory history = EraHistory.Open(new MemoryBlockDevice(Metadata.Visible.ToArray()));
+        uint[] eras = new uint[history.NrBlocks];
+        history.ReadEras(0, eras);
+        Observer consumer = new(Shape.Sectors);
+        consumer.CopyAll(saved.Origin, saved.NextEra, Math.Min(saved.Length, Length));
+        if (consumer.FindStale(eras, Origin.Visible, []) is { } stale) throw new SimulationException($"rollback of the origin: {stale}");
     }
 
     private static bool IsUnformatted(IBlockDevice metadata)

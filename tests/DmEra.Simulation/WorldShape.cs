@@ -41,6 +41,9 @@ internal sealed record WorldShape
     /// <summary>Observers at once.</summary>
     public int Observers { get; init; } = 2;
 
+    /// <summary>Eras get marks, and disks may be put back to how they were.</summary>
+    public bool HasChronicle { get; init; }
+
     /// <summary>Blocks of a device of so many sectors.</summary>
     public static int BlocksIn(long sectors) => (int)((sectors + SectorsPerBlock - 1) / SectorsPerBlock);
 }

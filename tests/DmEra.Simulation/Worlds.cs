@@ -22,14 +22,17 @@ internal static class Worlds
             MetadataBlocks = random.Next(26, 90),
             MetadataCanGrow = random.Next(4) == 0,
             HasRemoteOrigin = seed % 4 == 3,
+            HasChronicle = random.Next(2) == 0,
         };
-        World world = new(shape, coverage);
+        using World world = new(shape, coverage);
         try
         {
-            for (int lives = random.Next(1, MostLives + 1); lives > 0; lives--)
+            for (int lives = random.Next(1, (shape.HasChronicle ? 2 : 1) * MostLives + 1); lives > 0; lives--)
             {
                 new Life(random.Next(), world, FaultMenu.Choose).Run();
                 afterLife?.Invoke(world);
+                if (random.Next(2) == 0) world.RollBack((Rollback)random.Next(4));
+                else world.Save(world.Length);
             }
         }
         catch (SimulationException broken)

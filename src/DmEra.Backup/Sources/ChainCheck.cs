@@ -54,7 +54,7 @@ internal sealed class ChainCheck(Repository repository, ImageManifest parent, IT
     private void RequireSameHistory()
     {
         uint moment = parent.Next?.Era ?? parent.LastEra + 1;
-        bool isMoment = parent.Next is EraMark next && source.MarkOf(next.Era) == next.Mark;
+        bool isMoment = parent.Next is EraMark next && next.IsKnownAs(source.MarkOf(next.Era));
         // At the very moment of the image a gap is before or after it: the mark tells.
         if (source.Gap > moment || (source.Gap == moment && !isMoment))
         {

@@ -70,11 +70,12 @@ public sealed class EraChronicle(string metadata, Action<string> log) : IEraChro
     /// <inheritdoc/>
     public void Begun(uint era, FileStamp origin)
     {
-        // Nothing has changed since the one before ended: so it begins where that was said to end.
+        // Nothing has changed since the one before ended: so it begins where that was said to end. But others may begin there as well,
+        // on a clone or after a rollback: so the mark is not the same.
         lock (_lock)
         {
             bool isPrepared = _file?.Last is { } last && last.Event != (uint)ChronicleEvent.Begun && last.Era == era;
-            Guid mark = isPrepared ? _file!.Last!.Value.MarkValue : Guid.NewGuid();
+            Guid mark = EraMark.OfBeginning(isPrepared ? _file!.Last!.Value.MarkValue : null);
             Append(ChronicleEvent.Begun, era, mark, origin with { ModifiedNanoseconds = 0 }, _file?.Last?.Gap ?? 0);
         }
     }
@@ -82,7 +83,7 @@ public sealed class EraChronicle(string metadata, Action<string> log) : IEraChro
     /// <inheritdoc/>
     public void Ended(uint era, FileStamp origin)
     {
-        lock (_lock) Append(ChronicleEvent.Ended, era + 1, Guid.NewGuid(), origin, _file?.Last?.Gap ?? 0);
+        lock (_lock) Append(ChronicleEvent.Ended, era + 1, EraMark.OfRest(), origin, _file?.Last?.Gap ?? 0);
     }
 
     /// <summary>The mark of the moment that a device is at while nobody uses it: given now, unless it has one.</summary>
@@ -140,7 +141,7 @@ public sealed class EraChronicle(string metadata, Action<string> log) : IEraChro
     }
 
     private void AppendRest(MetadataState found, FileStamp origin, uint gap) => Append(
-        found.IsEraOpen ? ChronicleEvent.LeftOpen : ChronicleEvent.Ended, found.CurrentEra + 1, Guid.NewGuid(), origin, gap);
+        found.IsEraOpen ? ChronicleEvent.LeftOpen : ChronicleEvent.Ended, found.CurrentEra + 1, EraMark.OfRest(), origin, gap);
 
     private void Append(ChronicleEvent what, uint era, Guid mark, FileStamp origin, uint gap)
     {

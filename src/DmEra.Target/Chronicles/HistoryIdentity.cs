@@ -8,7 +8,7 @@ public sealed record HistoryIdentity(Guid? Lineage, uint CurrentEra, Func<uint, 
 {
     /// <summary>Why a list of what was written since a moment cannot be had from this history, and what to do, as the end of a
     /// line; null when it can.</summary>
-    public string? WhyUnknown(EraMark moment) => MarkOf(moment.Era) == moment.Mark ? null
+    public string? WhyUnknown(EraMark moment) => moment.IsKnownAs(MarkOf(moment.Era)) ? null
         : $"this history has no era {moment.Era} with that mark: the metadata was put back from a copy, or is a clone's, or its "
             + "chronicle was lost; copy everything once, and go on from there";
 }

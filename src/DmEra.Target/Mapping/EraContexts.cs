@@ -57,7 +57,7 @@ public sealed class EraContexts(EraTarget target, IEraLabels? labels = null) : I
             return HasBegun(era) && string.Equals(name, Text(era), StringComparison.Ordinal) ? era : null;
         if (EraMark.TryParse(name, out EraMark moment))
         {
-            return HasBegun(moment.Era) && target.MarkOf(moment.Era) == moment.Mark
+            return HasBegun(moment.Era) && moment.IsKnownAs(target.MarkOf(moment.Era))
                 && string.Equals(name, moment.ToString(), StringComparison.Ordinal) ? moment.Era : null;
         }
 

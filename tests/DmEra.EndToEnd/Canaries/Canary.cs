@@ -74,6 +74,24 @@ internal sealed record Canary(string Name, string File, string Healthy, string W
             "if (era > CurrentEra && !BROKEN)",
             Hunt.SmallWorld),
         new(
+            "goes on with the marks of a history that was undone",
+            "src/DmEra.Target/Chronicles/EraChronicle.cs",
+            "if (Continuity.WhyAnother(file, found, out bool isGap) is string why)",
+            "if (Continuity.WhyAnother(file, found, out bool isGap) is string why && !BROKEN)",
+            Hunt.Worlds),
+        new(
+            "gives what goes on twice from one rest the same marks",
+            "src/DmEra.Target/Chronicles/EraMark.cs",
+            "if (rest is not Guid known) return new Guid(mark);",
+            "if (rest is not Guid known) return new Guid(mark); if (BROKEN) return known;",
+            Hunt.Worlds),
+        new(
+            "writes to an origin's server again what that has made stable",
+            "src/DmEra.Nbd/Client/RemoteServer.cs",
+            "_unstable.Forget(mark);",
+            "if (!BROKEN) _unstable.Forget(mark);",
+            Hunt.Worlds),
+        new(
             "grants two pauses at once",
             "src/DmEra.Target/Mapping/EraTarget.Waiting.cs",
             "public EraPause Pause() { using Turns.Turn turn = _turns.Take();",
@@ -127,15 +145,14 @@ internal sealed record Canary(string Name, string File, string Healthy, string W
     public static Canary Named(string name) => All.Single(canary => canary.Name == name);
 
     /// <summary>Weaves it into the text of its file.</summary>
-    /// <exception cref="InvalidOperationException">Its place is not there, or not alone.</exception>
-    public string Weave(string source)
+    /// <returns>false: its place is not there, or not alone.</returns>
+    public bool TryWeave(ref string source)
     {
-        string[] words = Healthy.Split(' ');
-        MatchCollection places = Regex.Matches(source, string.Join(@"\s+", words.Select(Regex.Escape)));
-        if (places is not [Match place])
-            throw new InvalidOperationException($"{File} has {places.Count} places to weave in what '{Name}', not one");
+        MatchCollection places = Regex.Matches(source, string.Join(@"\s+", Healthy.Split(' ').Select(Regex.Escape)));
+        if (places is not [Match place]) return false;
         string woven = Woven.Replace("BROKEN", $"DmEra.Devices.Canary.Is(\"{Name}\")", StringComparison.Ordinal);
-        return $"{source[..place.Index]}{woven}{source[(place.Index + place.Length)..]}";
+        source = $"{source[..place.Index]}{woven}{source[(place.Index + place.Length)..]}";
+        return true;
     }
 }
 

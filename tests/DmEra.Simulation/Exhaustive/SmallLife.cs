@@ -117,7 +117,7 @@ internal sealed class SmallLife
         return Target.State is not TargetState.Suspended and not TargetState.Resuming;
     }
 
-    private void Observe() => _observation.CopyChanges(Target.Status.CurrentEra, "a status");
+    private void Observe() => _observation.CopyChanges(Target.Status.CurrentEra, mark: null, "a status");
 
     private static long Bytes(int sectors) => (long)sectors * DiskContent.Sector;
 

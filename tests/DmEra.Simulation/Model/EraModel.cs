@@ -97,6 +97,15 @@ public sealed class EraModel(int sectors)
         }
     }
 
+    /// <summary>The metadata is as it was once, when this era was about to begin.</summary>
+    public void StartOver(uint nextEra)
+    {
+        ToldEra = 0;
+        _shortest = 0;
+        _needed.AsSpan().Clear();
+        _allowed.AsSpan().Fill(nextEra);
+    }
+
     /// <summary>What must be known of each block by now.</summary>
     public uint[] Needed() => [.. _needed];
 

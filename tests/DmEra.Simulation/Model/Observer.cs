@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using DmEra.Simulation.Devices;
+using DmEra.Target.Chronicles;
 
 namespace DmEra.Simulation.Model;
 
@@ -16,6 +17,8 @@ internal sealed class Observer
     private readonly ulong[] _copy;
     private int _length;        // of the device when it was last copied
     private string _seen = "";
+    private Guid? _mark;        // of the era since when
+    private bool _isInDoubt;    // the disk may have another history now: he must ask first
 
     /// <summary>Begins without a copy.</summary>
     /// <param name="sectors">Of the device at its longest.</param>
@@ -32,8 +35,39 @@ internal sealed class Observer
     public void StartOver()
     {
         Since = 0;
+        _mark = null;
+        _isInDoubt = false;
         _length = 0;
         _copy.AsSpan().Fill(Nothing);
+    }
+
+    /// <summary>Everything may have been put back to how it was once. Whether he may go on he learns when he asks; without a mark to ask
+    /// for he begins anew.</summary>
+    public void Doubt()
+    {
+        if (Since == 0 || _mark is null) StartOver();
+        else _isInDoubt = true;
+    }
+
+    /// <summary>Asks whether the device knows the moment that he has his copy from; begins anew when it does not.</summary>
+    /// <returns>false: it does not.</returns>
+    public bool Ask(HistoryIdentity history)
+    {
+        if (_mark is not { } mark || history.WhyUnknown(new EraMark(Since, mark)) is null)
+        {
+            _isInDoubt = false;
+            return true;
+        }
+
+        StartOver();
+        return false;
+    }
+
+    /// <summary>Copies everything.</summary>
+    public void CopyAll(ReadOnlySpan<byte> origin, uint era, int length)
+    {
+        for (int sector = 0; sector < length; sector++) Believe(sector, origin);
+        Finish(era, mark: null, "what was saved", length);
     }
 
     /// <summary>Copies a block, as far as it is part of the device.</summary>
@@ -44,11 +78,13 @@ internal sealed class Observer
 
     /// <summary>He has copied what he was told to.</summary>
     /// <param name="era">The number that he had seen before that.</param>
+    /// <param name="mark">Its mark; null when it has none.</param>
     /// <param name="where">Where he saw it.</param>
     /// <param name="length">Sectors of the device.</param>
-    public void Finish(uint era, string where, int length)
+    public void Finish(uint era, Guid? mark, string where, int length)
     {
         Since = era;
+        _mark = mark;
         _length = length;
         _seen = where;
         _copy.AsSpan(length).Fill(Nothing);
@@ -67,6 +103,7 @@ internal sealed class Observer
     /// <returns>What is wrong; null when nothing is.</returns>
     public string? FindStale(ReadOnlySpan<uint> lastWritten, ReadOnlySpan<byte> origin, HashSet<int> doubtful)
     {
+        if (_isInDoubt) return null;
         int end = Math.Min(_length, First(lastWritten.Length));
         for (int sector = 0; sector < end; sector++)
         {
