@@ -15,6 +15,10 @@ internal sealed class RemoteServer : IDisposable
     private static readonly TimeSpan FirstPause = TimeSpan.FromMilliseconds(50);
     private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(1);
 
+    // What a server said of its export when it was connected to counts as new for so long, if nothing was asked of it since: a
+    // device is opened and resumed at once, and there are servers that end with their first connection.
+    private static readonly TimeSpan Freshness = TimeSpan.FromSeconds(10);
+
     private readonly NbdClientOptions _options;
     private readonly SessionOpener _sessions;
     private readonly IThreads _threads;
@@ -26,6 +30,7 @@ internal sealed class RemoteServer : IDisposable
     private RemoteExport _export;
     private int _inside;
     private bool _isUsed;                   // since it connected
+    private TimeSpan _connectedAt;
     private bool _mayHaveOtherLength;
     private bool _mustRepeat;               // the server may not have what is unstable
     private bool _isBusy;                   // a thread connects or repeats, with nobody inside
@@ -44,8 +49,9 @@ internal sealed class RemoteServer : IDisposable
         _unstable = new UnstableWrites(options.UnstableBytes);
         _sessions = new SessionOpener(uri, connector, options);
         _session = _sessions.Open();
+        _connectedAt = _threads.Now;
         _export = _session.Export;
-        if (!CanFlush) options.Log($"{uri}: its server cannot flush; what it acknowledges is taken to be stable");
+        if (!CanFlush) Tell("its server cannot flush; what it acknowledges is taken to be stable");
     }
 
     public NbdUri Uri { get; }
@@ -60,15 +66,9 @@ internal sealed class RemoteServer : IDisposable
     /// <exception cref="DeviceException">The server failed at it, or was away for too long.</exception>
     public void Do(in ClientRequest request, ReadOnlySpan<byte> payload = default, Span<byte> data = default, List<Extent>? extents = null)
     {
-        TimeSpan? lostAt = null;
-        NbdError error;
-        string text;
-        while (!TryDo(request, payload, data, extents, ref lostAt, out error, out text))
-        {
-        }
-
-        if (error != NbdError.None) throw Failed(request, text, (int)error);
+        // Before a change is sent: with a server that takes writes and fails flushes, what is kept would grow without end.
         if (request.IsChange && _unstable.IsFull) MakeRoom();
+        Do(request, payload, data, extents, lostAt: null);
     }
 
     /// <summary>Tells the server something that it need not answer; not at all when it is away.</summary>
@@ -95,8 +95,9 @@ internal sealed class RemoteServer : IDisposable
     public void Flush()
     {
         if (!CanFlush) return;
+        TimeSpan asked = _threads.Now;
         using Turns.Turn turn = _flushing.Take();
-        FlushInTurn();
+        FlushInTurn(asked);
     }
 
     /// <summary>Learns the size of the export anew, as clients do when they connect.</summary>
@@ -104,13 +105,21 @@ internal sealed class RemoteServer : IDisposable
     public void RefreshLength()
     {
         using MonitorHold hold = _gate.Hold();
-        if (!_isUsed) return;   // what it said is as new as the connection
+        if (!_isUsed && _threads.Now - _connectedAt < Freshness) return;
 
         // Not one more connection: there are servers that take one at a time.
         _session.Abort();
         _mayHaveOtherLength = true;
         TimeSpan? lostAt = null;
-        AwaitSession(new ClientRequest(Command.Cache), ref lostAt);
+        try
+        {
+            AwaitSession(new ClientRequest(Command.Cache), ref lostAt);
+            _isUsed = true;     // asked once more, it is to look once more
+        }
+        finally
+        {
+            _mayHaveOtherLength = false;
+        }
     }
 
     public void Dispose()
@@ -127,10 +136,14 @@ internal sealed class RemoteServer : IDisposable
         _session.Dispose();
     }
 
-    private void FlushInTurn()
+    // While the server is away the time counts from when the flush was asked for: those that wait for their turn would else wait
+    // one after the other.
+    private void FlushInTurn(TimeSpan asked)
     {
         long mark = _unstable.Mark;
-        try { Do(new ClientRequest(Command.Flush)); }
+        TimeSpan? lostAt;
+        using (_gate.Hold()) lostAt = _session.IsLost ? asked : null;
+        try { Do(new ClientRequest(Command.Flush), payload: [], data: [], extents: null, lostAt); }
         catch (DeviceException)
         {
             using MonitorHold hold = _gate.Hold();
@@ -143,8 +156,21 @@ internal sealed class RemoteServer : IDisposable
 
     private void MakeRoom()
     {
+        TimeSpan asked = _threads.Now;
         using Turns.Turn turn = _flushing.Take();
-        if (_unstable.IsFull) FlushInTurn();
+        if (_unstable.IsFull) FlushInTurn(asked);
+    }
+
+    private void Do(
+        in ClientRequest request, ReadOnlySpan<byte> payload, Span<byte> data, List<Extent>? extents, TimeSpan? lostAt)
+    {
+        NbdError error;
+        string text;
+        while (!TryDo(request, payload, data, extents, ref lostAt, out error, out text))
+        {
+        }
+
+        if (error != NbdError.None) throw Failed(request, text, (int)error);
     }
 
     private bool TryDo(
@@ -152,6 +178,7 @@ internal sealed class RemoteServer : IDisposable
         ref TimeSpan? lostAt, out NbdError error, out string text)
     {
         ClientSession session = Enter(request, ref lostAt);
+        TimeSpan sent = _threads.Now;
         try
         {
             (error, text) = session.Next().Ask(request, payload, data, extents);
@@ -162,7 +189,10 @@ internal sealed class RemoteServer : IDisposable
         catch (ConnectionLostException loss)
         {
             (error, text) = (NbdError.Io, "");
-            lostAt ??= _threads.Now;
+
+            // One that the server was busy with for so long meets another outage now, not the one before.
+            TimeSpan now = _threads.Now;
+            if (lostAt is null || now - sent > _options.RetryTime) lostAt = now;
             Lose(session, loss.Message);
             return false;
         }
@@ -187,7 +217,7 @@ internal sealed class RemoteServer : IDisposable
             _whyAway = why;
         }
 
-        _options.Log($"{Uri}: {why}; requests wait until it is back");
+        Tell($"{why}; requests wait until it is back");
     }
 
     private ClientSession Enter(in ClientRequest request, ref TimeSpan? lostAt)
@@ -266,8 +296,9 @@ internal sealed class RemoteServer : IDisposable
         _session = next!;
         Volatile.Write(ref _export, _session.Export);
         _isUsed = _mayHaveOtherLength = false;
+        _connectedAt = _threads.Now;
         _mustRepeat = true;
-        if (_whyAway is not null) _options.Log($"{Uri}: back");
+        if (_whyAway is not null) Tell("back");
         _whyAway = null;
         return true;
     }
@@ -306,6 +337,16 @@ internal sealed class RemoteServer : IDisposable
     {
         RemoteExport known = _mayHaveOtherLength ? Export with { Length = found.Length } : Export;
         if (!found.IsSameAs(known)) throw new IOException("it is another export now");
+    }
+
+    private void Tell(string what)
+    {
+        // Whoever listens must not be able to end a request.
+        try { _options.Log($"{Uri}: {what}"); }
+        catch (Exception)
+        {
+            return;     // there is nobody to tell
+        }
     }
 
     private DeviceException Failed(in ClientRequest request, string why, int errno) =>

@@ -1,4 +1,5 @@
 using System.Buffers;
+using DmEra.Nbd.Protocol;
 
 namespace DmEra.Nbd.Client;
 
@@ -40,7 +41,7 @@ internal sealed class UnstableWrites(int limitBytes)
         payload.CopyTo(copy);
         lock (_lock)
         {
-            _entries.Enqueue(new Entry(request, copy, payload.Length));
+            _entries.Enqueue(new Entry(Repeatable(request), copy, payload.Length));
             _bytes += copy.Length + BytesPerEntry;
         }
     }
@@ -67,13 +68,16 @@ internal sealed class UnstableWrites(int limitBytes)
         lock (_lock) entries = [.. _entries];
         foreach (Entry entry in entries)
         {
-            (Protocol.NbdError error, string text) = session.Next().Ask(
+            (NbdError error, string text) = session.Next().Ask(
                 entry.Request, entry.Copy.AsSpan(0, entry.PayloadLength), data: [], extents: null);
-            if (error == Protocol.NbdError.Shutdown) throw new ConnectionLostException("the server is shutting down");
-            if (error != Protocol.NbdError.None)
+            if (error == NbdError.Shutdown) throw new ConnectionLostException("the server is shutting down");
+            if (error != NbdError.None && entry.Request.Command != Command.Trim)      // which is a hint
                 throw new IOException($"it refuses to repeat a {entry.Request.Command} at byte {entry.Request.Offset} that it had acknowledged: {error} {text}".TrimEnd());
         }
     }
+
+    // Another run of the server may not be able to do fast what this one could.
+    private static ClientRequest Repeatable(in ClientRequest request) => request with { Flags = request.Flags & ~CommandFlags.FastZero };
 
     private readonly record struct Entry(ClientRequest Request, byte[] Copy, int PayloadLength);
 }

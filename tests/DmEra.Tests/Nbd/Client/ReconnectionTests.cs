@@ -2,6 +2,9 @@ using System.Net.Sockets;
 using DmEra.Devices;
 using DmEra.Nbd;
 using DmEra.Nbd.Client;
+using DmEra.Nbd.Transport;
+using DmEra.Simulation.Nbd;
+using DmEra.Simulation.Scheduling;
 using DmEra.Tests.Target;
 
 namespace DmEra.Tests.Nbd.Client;
@@ -228,6 +231,134 @@ public sealed class ReconnectionTests : IDisposable
     }
 
     [Fact]
+    public void What_the_server_did_fast_is_repeated_at_any_speed_and_hints_need_not_succeed_twice()
+    {
+        Serve(_before);
+        using NbdBlockDevice client = Open();
+        client.Write(0, First);
+        client.WriteZeroes(0, 4096, ZeroingMode.FastOnly);
+        client.Trim(8192, 4096);
+        StopServing();
+        List<string> calls = [];
+        _after.Before = call =>
+        {
+            calls.Add(call.Operation);
+            if (call.Operation is "trim" or "zero FastOnly") throw new DeviceException("cannot", Errno.ENOTSUP);
+        };
+        Serve(_after);
+
+        client.Flush();
+
+        Assert.Equal(["write", "zero MayDeallocate", "trim", "flush"], calls);
+        Assert.Equal(Blank, Content(_after, 0));
+    }
+
+    [Fact]
+    public void A_server_that_takes_writes_and_fails_flushes_does_not_fill_the_memory()
+    {
+        _before.Before = call =>
+        {
+            if (call.Operation == "flush") throw new DeviceException("disk", Errno.ENOSPC);
+        };
+        Serve(_before);
+        using NbdBlockDevice client = Open(new NbdClientOptions { UnstableBytes = 20_000 });
+        int taken = 0;
+
+        for (int i = 0; i < 50; i++)
+        {
+            try
+            {
+                client.Write(i * 4096, First);
+                taken++;
+            }
+            catch (DeviceException full)
+            {
+                Assert.Equal(Errno.ENOSPC, full.Errno);
+            }
+        }
+
+        Assert.InRange(taken, 4, 6);
+        Assert.Equal(Blank, Content(_before, 49 * 4096));
+    }
+
+    [Fact]
+    public void Flushes_that_wait_for_their_turn_while_the_server_is_away_fail_together()
+    {
+        Scheduler scheduler = new(seed: 1);
+        TimeSpan retryTime = TimeSpan.FromSeconds(10);
+        using MemoryBlockDevice disk = new(Size);
+        OnlyOnce connector = new(scheduler, new SimulatedServer(scheduler, disk));
+        List<TimeSpan> failed = [];
+        scheduler.Start("test", () =>
+        {
+            NbdBlockDevice client = NbdBlockDevice.Open(
+                NbdUri.Parse("nbd://origin/"), connector,
+                new NbdClientOptions { Connections = 1, RetryTime = retryTime, Threads = new SimulatedThreads(scheduler) });
+            connector.GoAway();
+            SimulatedThread[] flushes =
+            [
+                .. Enumerable.Range(0, 8).Select(i => scheduler.Start($"flush {i}", () =>
+                {
+                    Assert.Throws<DeviceException>(client.Flush);
+                    failed.Add(scheduler.Now);
+                })),
+            ];
+            foreach (SimulatedThread flush in flushes) flush.Join();
+            client.Dispose();
+        });
+
+        scheduler.Run();
+
+        Assert.Equal(8, failed.Count);
+        Assert.All(failed, at => Assert.InRange(at, retryTime, retryTime * 1.2));
+    }
+
+    [Fact]
+    public void An_export_that_grows_while_nobody_uses_it_is_looked_at_each_time()
+    {
+        Serve(_before);
+        using NbdBlockDevice client = Open();
+        client.Read(0, new byte[1]);
+        client.RefreshLength();
+        StopServing();
+        using HookedDevice longer = new(2 * Size);
+        Serve(longer);
+
+        client.RefreshLength();
+
+        Assert.Equal(2 * Size, client.Length);
+    }
+
+    [Fact]
+    public void Another_length_is_taken_only_by_who_asked_for_it()
+    {
+        Serve(_before);
+        using NbdBlockDevice client = Open(new NbdClientOptions { RetryTime = TimeSpan.FromMilliseconds(150) });
+        client.Read(0, new byte[1]);
+        StopServing();
+        Assert.Throws<DeviceException>(client.RefreshLength);
+        using HookedDevice longer = new(2 * Size);
+        Serve(longer);
+
+        DeviceException fault = Assert.Throws<DeviceException>(() => client.Write(0, First));
+
+        Assert.Contains("it is another export now", fault.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_log_that_throws_ends_no_request()
+    {
+        Serve(_before);
+        using NbdBlockDevice client = NbdBlockDevice.Open(
+            NbdUri.Parse($"nbd+unix:///?socket={_folder["nbd.sock"]}"),
+            new NbdClientOptions { Log = static _ => throw new InvalidOperationException() });
+        StopServing();
+        Serve(_after);
+
+        Assert.Equal(Blank, Read(client, 0));
+    }
+
+    [Fact]
     public void Learning_the_length_anew_repeats_nothing_before_somebody_asks_for_something()
     {
         Serve(_before);
@@ -396,6 +527,26 @@ public sealed class ReconnectionTests : IDisposable
         byte[] data = new byte[4096];
         client.Read(offset, data);
         return data;
+    }
+
+    /// <summary>A server that can be connected to until it goes away for good.</summary>
+    private sealed class OnlyOnce(Scheduler scheduler, SimulatedServer server) : INbdConnector
+    {
+        private bool _isAway;
+
+        public INbdTransport Connect(out Action handshakeIsOver)
+        {
+            scheduler.Yield();
+            if (_isAway) throw new IOException("away");
+            handshakeIsOver = static () => { };
+            return server.Connect(new Random(1), static () => { }).ClientEnd;
+        }
+
+        public void GoAway()
+        {
+            _isAway = true;
+            server.EndConnections();
+        }
     }
 
     private static byte[] Content(HookedDevice device, long offset)
