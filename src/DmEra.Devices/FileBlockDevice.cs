@@ -56,6 +56,18 @@ public sealed class FileBlockDevice : IBlockDevice, IImmediateAccess, IReadAhead
     /// <exception cref="DeviceException">Missing, not a file or block node, not permitted, or EBUSY: in use.</exception>
     public static FileBlockDevice Open(string path) => Open(path, writable: true);
 
+    /// <summary>Makes a file for its owner alone, which must not be there, and locks out every other opener. It is never
+    /// opened by its name: nobody can put another file in its place.</summary>
+    /// <param name="folder">Where.</param>
+    /// <param name="path">Its path; the last part of it is its name in the folder.</param>
+    /// <exception cref="DeviceException">It cannot be made.</exception>
+    public static FileBlockDevice CreateNew(FolderHandle folder, string path)
+    {
+        SafeFileHandle file = folder.CreateFile(System.IO.Path.GetFileName(path), DurableFile.OwnerOnly);
+        LinuxFile.TryLock(file, exclusive: true);
+        return new FileBlockDevice(path, file, LinuxFile.Status(file), writable: true);
+    }
+
     /// <summary>Opens for reading; writers are locked out. Other readers are let in, unless it is a block node: there,
     /// what keeps the kernel from writing keeps them out as well.</summary>
     /// <exception cref="DeviceException">Missing, not a file or block node, not permitted, or EBUSY: in use.</exception>
@@ -105,6 +117,12 @@ public sealed class FileBlockDevice : IBlockDevice, IImmediateAccess, IReadAhead
     public string Identity => _status.IsBlockDevice
         ? $"{_status.Identity.Major}:{_status.Identity.Minor}"
         : $"{_status.Identity.Major}:{_status.Identity.Minor}/{_status.Identity.Inode}";
+
+    /// <summary>Leads another program to this very file, whatever becomes of its name, for as long as it is open here.</summary>
+    public string DescriptorPath => $"/proc/{Environment.ProcessId}/fd/{_file.DangerousGetHandle()}";
+
+    /// <summary>Gives the lock back, for another program that is to write to it.</summary>
+    public void ReleaseLock() => LinuxFile.ReleaseLock(_file);
 
     /// <summary>Makes a regular file this long: what lies behind is gone.</summary>
     /// <exception cref="IOException">It cannot be done.</exception>

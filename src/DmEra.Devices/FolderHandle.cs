@@ -75,12 +75,11 @@ public sealed class FolderHandle : IDisposable
         try
         {
             LinuxFolder.Link(_folder, name, target._folder, newName);
-            LinuxFolder.Unlink(_folder, name);
-            return true;
         }
         catch (DeviceException fault) when (fault.Errno == Errno.EEXIST)
         {
-            return false;
+            // Perhaps by this very call: a network's file system may have made it again after its reply was lost.
+            if (!IsSame(name, target, newName)) return false;
         }
         catch (DeviceException fault) when (fault.Errno is Errno.EPERM or Errno.ENOTSUP or Errno.ENOSYS or Errno.EMLINK)
         {
@@ -89,6 +88,17 @@ public sealed class FolderHandle : IDisposable
             Rename(name, target, newName);
             return true;
         }
+
+        try
+        {
+            LinuxFolder.Unlink(_folder, name);
+        }
+        catch (DeviceException)
+        {
+            // It has the name that it should have; that it has the old one as well is no failure.
+        }
+
+        return true;
     }
 
     /// <summary>Removes a name in it that is no folder's; a link is removed, and not what it leads to.</summary>
@@ -127,6 +137,10 @@ public sealed class FolderHandle : IDisposable
 
     /// <inheritdoc/>
     public void Dispose() => _folder.Dispose();
+
+    private bool IsSame(string name, FolderHandle other, string otherName) =>
+        LinuxFolder.Status(_folder, name) is { } one && LinuxFolder.Status(other._folder, otherName) is { } two
+        && (one.DevMajor, one.DevMinor, one.Inode) == (two.DevMajor, two.DevMinor, two.Inode);
 
     private static DeviceException NoFile(string name) => new(name, Errno.ELOOP);
 }

@@ -8,8 +8,8 @@ namespace DmEra.Backup.Stores;
 /// program leaves there is removed by the next prune. Below the folder no link is followed and nothing but a file is
 /// opened, whoever else may write there: see <see cref="FolderHandle"/>.
 /// </summary>
-/// <remarks>What is made is for its owner alone, as the disk is whose content it holds. Where the user has let a group write to
-/// the folder, it is for that group too.</remarks>
+/// <remarks>What is made is for its owner alone, as the disk is whose content it holds. Where the user has given
+/// the folder to a group, by letting that write there and setting the group id, it is for the group too.</remarks>
 public sealed class FolderStore : IObjectStore
 {
     private const string Temporary = "tmp";
@@ -40,10 +40,11 @@ public sealed class FolderStore : IObjectStore
     private UnixFileMode FileMode => IsForGroup ? DurableFile.OwnerOnly | GroupToo : DurableFile.OwnerOnly;
 
     private UnixFileMode FolderMode => IsForGroup
-        ? OwnersFolder | GroupToo | UnixFileMode.GroupExecute | (Root(make: false).Mode & UnixFileMode.SetGroup)
+        ? OwnersFolder | GroupToo | UnixFileMode.GroupExecute | UnixFileMode.SetGroup
         : OwnersFolder;
 
-    private bool IsForGroup => Root(make: false).Mode.HasFlag(UnixFileMode.GroupWrite);
+    // Without the set-group-ID bit, what is made would be for another group: the process's.
+    private bool IsForGroup => Root(make: false).Mode.HasFlag(UnixFileMode.GroupWrite | UnixFileMode.SetGroup);
 
     /// <inheritdoc/>
     public void Put(string name, ReadOnlyMemory<byte> content) => Write(name, content, static (from, temporary, to, final) =>

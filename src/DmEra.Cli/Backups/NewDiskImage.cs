@@ -7,68 +7,63 @@ namespace DmEra.Cli.Backups;
 internal sealed class NewDiskImage : IDisposable
 {
     private readonly string _path;
-    private readonly string _partial;
+    private readonly FolderHandle _folder;
     private bool _isComplete;
 
-    private NewDiskImage(string path, string partial, FileBlockDevice device)
+    private NewDiskImage(string path, FolderHandle folder, FileBlockDevice device)
     {
         _path = path;
-        _partial = partial;
+        _folder = folder;
         Device = device;
     }
 
     /// <summary>The file, full of zeroes at first.</summary>
     public FileBlockDevice Device { get; }
 
-    /// <summary>Begins a file, which must not be there. Like the disk whose content it will hold, it is for its owner alone.</summary>
+    private string Name => Path.GetFileName(_path);
+
+    private string PartialName => PartialOf(Name);
+
+    /// <summary>Begins a file, which must not be there. Like the disk whose content it will hold, it is for its owner alone; whoever
+    /// else may write to the folder can put nothing in its place.</summary>
     public static NewDiskImage Create(string path, long length)
     {
-        string partial = Begin(path);
-        FileBlockDevice device = FileBlockDevice.Open(partial);
-        device.Cut(length);
-        return new NewDiskImage(path, partial, device);
-    }
-
-    /// <summary>Makes an empty file for an image that is to be.</summary>
-    /// <param name="path">What the image will be called.</param>
-    /// <returns>What it is called until then.</returns>
-    public static string Begin(string path)
-    {
         if (Path.Exists(path)) throw new CommandException($"{path}: there already");
-        // In full: some programs take what is before a colon in a bare name for a protocol.
-        string partial = $"{Path.GetFullPath(path)}.partial";
-        if (File.Exists(partial)) RemoveLeftOver(partial);
-        using FileStream file = new(partial, new FileStreamOptions
+        string full = Path.GetFullPath(path);
+        FolderHandle folder = FolderHandle.Open(Path.GetDirectoryName(full)!);
+        try
         {
-            Mode = FileMode.CreateNew,
-            Access = FileAccess.Write,
-            UnixCreateMode = DurableFile.OwnerOnly,
-        });
-        return partial;
+            if (File.Exists(PartialOf(full))) RemoveLeftOver(PartialOf(full));
+            NewDiskImage image = new(path, folder, FileBlockDevice.CreateNew(folder, PartialOf(full)));
+            image.Device.Cut(length);
+            return image;
+        }
+        catch
+        {
+            folder.Dispose();
+            throw;
+        }
     }
 
-    /// <summary>Gives an image its name, once all of it is on the disk.</summary>
+    /// <summary>Gives it its name, once all of it is on the disk.</summary>
     /// <exception cref="IOException">It does not have it; or it has, and a power failure may take it back.</exception>
-    public static void Publish(string partial, string path)
-    {
-        File.Move(partial, path, overwrite: false);
-        DurableFile.FlushFolder(Path.GetDirectoryName(Path.GetFullPath(path))!);
-    }
-
-    /// <summary>Gives it its name.</summary>
     public void Complete()
     {
         Device.Flush();
+        if (!_folder.TryRename(PartialName, _folder, Name)) throw new CommandException($"{_path}: there already");
         _isComplete = true;
-        Publish(_partial, _path);
+        _folder.Flush();
     }
 
     /// <inheritdoc/>
     public void Dispose()
     {
         Device.Dispose();
-        if (!_isComplete) File.Delete(_partial);
+        if (!_isComplete) _folder.Remove(PartialName);
+        _folder.Dispose();
     }
+
+    private static string PartialOf(string path) => $"{path}.partial";
 
     // Of a program that was killed; one that is at work has it locked.
     private static void RemoveLeftOver(string partial)

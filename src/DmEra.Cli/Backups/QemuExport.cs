@@ -20,7 +20,8 @@ internal static class QemuExport
     public static void Run(Repository repository, ImageManifest image, string path, bool showProgress, CancellationToken stop)
     {
         // There before qemu-img writes to it, which would make it readable for everybody.
-        string partial = NewDiskImage.Begin(path);
+        using NewDiskImage made = NewDiskImage.Create(path, length: 0);
+        made.Device.ReleaseLock();      // qemu-img has one of its own
         string folder = Directory.CreateTempSubdirectory("era-export-").FullName;
         try
         {
@@ -29,22 +30,20 @@ internal static class QemuExport
             NbdExport export = new(ExportName, device, new BlockStatusCatalog([device])) { IsReadOnly = true };
             using NbdServer server = new([export], new NbdServerOptions());
             server.Listen(new UnixDomainSocketEndPoint(socket));
-            Convert($"nbd+unix:///{ExportName}?socket={Uri.EscapeDataString(socket)}", partial, showProgress, stop);
-            using (FileBlockDevice written = FileBlockDevice.Open(partial)) written.Flush();
-            NewDiskImage.Publish(partial, path);
+            Convert($"nbd+unix:///{ExportName}?socket={Uri.EscapeDataString(socket)}", made.Device.DescriptorPath, path, showProgress, stop);
+            made.Complete();
         }
         finally
         {
-            File.Delete(partial);
             Directory.Delete(folder, recursive: true);
         }
     }
 
-    private static void Convert(string uri, string path, bool showProgress, CancellationToken stop)
+    private static void Convert(string uri, string target, string path, bool showProgress, CancellationToken stop)
     {
         List<string> arguments = ["convert", "-f", "raw", "-O", "qcow2", "-W"];
         if (showProgress) arguments.Add("-p");
-        using Process process = Start([.. arguments, uri, path], showProgress);
+        using Process process = Start([.. arguments, uri, target], showProgress);
         // The first line says what went wrong.
         Task<string?> complaint = process.StandardError.ReadLineAsync(CancellationToken.None).AsTask();
         using CancellationTokenRegistration end = stop.Register(process.Kill);

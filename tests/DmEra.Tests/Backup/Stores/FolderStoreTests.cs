@@ -1,4 +1,5 @@
 using DmEra.Backup.Stores;
+using DmEra.Devices;
 
 namespace DmEra.Tests.Backup.Stores;
 
@@ -65,6 +66,22 @@ public sealed class FolderStoreTests : IDisposable
         _store.Read("a/b", 0, content);
         Assert.Equal([1], content);
         Assert.Empty(Directory.GetFiles(_folder["repository/tmp"]));
+    }
+
+    [Fact]
+    public void An_object_that_has_its_name_from_this_very_program_is_no_other_ones()
+    {
+        // As on a network's file system that makes a link a second time, since the reply was lost.
+        File.WriteAllText(_folder["temporary"], "content");
+        Oracle.Run("ln", _folder["temporary"], _folder["final"]).AssertSuccess();
+        using FolderHandle folder = FolderHandle.Open(_folder.Path);
+
+        Assert.True(folder.TryRename("temporary", folder, "final"));
+
+        Assert.False(File.Exists(_folder["temporary"]));
+        File.WriteAllText(_folder["temporary"], "other");
+        Assert.False(folder.TryRename("temporary", folder, "final"));
+        Assert.Equal("content", File.ReadAllText(_folder["final"]));
     }
 
     [Fact]
@@ -170,15 +187,22 @@ public sealed class FolderStoreTests : IDisposable
     }
 
     [Fact]
-    public void Where_a_group_may_write_to_the_folder_what_is_made_is_for_the_group_too()
+    public void A_folder_that_was_given_to_a_group_is_for_the_group_and_no_other_is()
     {
         const UnixFileMode group = UnixFileMode.GroupRead | UnixFileMode.GroupWrite | UnixFileMode.GroupExecute;
         Directory.CreateDirectory(_folder["repository"]);
         File.SetUnixFileMode(_folder["repository"], (UnixFileMode)0b111_000_000 | group);
-
         _store.Put("a/b", new byte[] { 1 });
+        Assert.Equal(UnixFileMode.None, File.GetUnixFileMode(_folder["repository/a/b"]) & group);
+        _store.Delete("a/b");
+        Directory.Delete(_folder["repository"], recursive: true);
 
-        AssertModes(group);
+        Directory.CreateDirectory(_folder["repository"]);
+        File.SetUnixFileMode(_folder["repository"], (UnixFileMode)0b111_000_000 | group | UnixFileMode.SetGroup);
+        using FolderStore store = new(_folder["repository"]);
+        store.Put("a/b", new byte[] { 1 });
+
+        AssertModes(group | UnixFileMode.SetGroup);
     }
 
     [Fact]
@@ -205,7 +229,7 @@ public sealed class FolderStoreTests : IDisposable
         const UnixFileMode owner = (UnixFileMode)0b111_000_000;
         foreach (string folder in (string[])["repository", "repository/a", "repository/tmp"])
             Assert.Equal(owner | group, File.GetUnixFileMode(_folder[folder]));
-        Assert.Equal((owner | group) & ~(UnixFileMode.UserExecute | UnixFileMode.GroupExecute), File.GetUnixFileMode(_folder["repository/a/b"]));
+        Assert.Equal((owner | group) & ~(UnixFileMode.UserExecute | UnixFileMode.GroupExecute | UnixFileMode.SetGroup), File.GetUnixFileMode(_folder["repository/a/b"]));
     }
 
     private IEnumerable<string> Names(string prefix) =>
