@@ -139,6 +139,18 @@ internal sealed record Canary(string Name, string File, string Healthy, string W
             "device.Write((long)SuperblockAddress * BlockManager.BlockSize, _committed); device.Flush();",
             "if (!BROKEN) { device.Write((long)SuperblockAddress * BlockManager.BlockSize, _committed); device.Flush(); }",
             Hunt.SmallWorld),
+        new(
+            "repeats nothing to a server of the origin that comes back",
+            "src/DmEra.Nbd/Client/RemoteServer.cs",
+            "_mustRepeat = true; if (_whyAway is not null)",
+            "if (!BROKEN) _mustRepeat = true; if (_whyAway is not null)",
+            Hunt.Worlds),
+        new(
+            "repeats nothing after a flush that the server of the origin failed",
+            "src/DmEra.Nbd/Client/RemoteServer.cs",
+            "_mustRepeat = true; throw;",
+            "if (!BROKEN) _mustRepeat = true; throw;",
+            Hunt.Worlds),
     ];
 
     /// <summary>Finds a way by its name.</summary>
