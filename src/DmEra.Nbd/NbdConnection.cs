@@ -64,7 +64,7 @@ internal sealed class NbdConnection
     {
         NbdHandshake handshake = new(_socket, _server.Exports, _server.Options.Tls)
         {
-            WhyRefuse = () => _server.WhyRefuse(this),
+            WhyRefuse = WhyRefuse,
         };
         try
         {
@@ -91,7 +91,10 @@ internal sealed class NbdConnection
             null,
             limit,
             Timeout.InfiniteTimeSpan);
-        NbdSession? session = handshake.Run();
-        return Interlocked.Exchange(ref _isNegotiated, 1) == 0 ? session : null;
+        return handshake.Run();
     }
+
+    // Before the client learns that it may use the export: what it was told must not be taken back by the timer.
+    private string? WhyRefuse() => _server.WhyRefuse(this)
+        ?? (Interlocked.Exchange(ref _isNegotiated, 1) == 0 ? null : "it took too long");
 }
