@@ -19,6 +19,18 @@ public class SimulationTests(ITestOutputHelper output)
         while (coverage.PowerCuts < PowerCuts) Worlds.Run(seed + worlds++, coverage);
         output.WriteLine($"{worlds} worlds from seed {seed} on, {coverage.PowerCuts} power cuts");
         output.WriteLine(coverage.ToString());
+
+        // Worlds in which none of it happens any more would find nothing, too.
+        Assert.All(
+            [
+                "observer copies since an era seen in a status", "observer copies since an era seen in a view of the history",
+                "observer copies since an era seen in a list in JSON", "observer copies since an era seen in the names of contexts",
+                "observer copies since an era seen in era:last of a block",
+                "observer copies since an era seen in the answer to a checkpoint", "observer copies since an era seen in a pause",
+                "observer is refused, and begins anew", "origin server crashes", "origin server restarts",
+                .. Enum.GetNames<Rollback>().Select(what => $"rollback: {what}"),
+            ],
+            what => Assert.True(coverage.Events.GetValueOrDefault(what) > 0, what));
     }
 
     [Fact]
