@@ -31,8 +31,15 @@ public static class DiskNames
         if (!HasSeveral(path)) return [];
         FileStatus status = Status(path)!.Value;
         string folder = Path.GetDirectoryName(path)!;
-        return Directory.EnumerateFiles(folder).Where(other => Status(other) is { } found && found.Identity == status.Identity)
+        return FilesIn(folder).Where(other => Status(other) is { } found && found.Identity == status.Identity)
             .Where(other => !string.Equals(other, path, StringComparison.Ordinal)).Order(StringComparer.Ordinal);
+    }
+
+    // One that may be entered and not listed has names that nobody can find.
+    private static string[] FilesIn(string folder)
+    {
+        try { return Directory.GetFiles(folder); }
+        catch (Exception fault) when (fault is IOException or UnauthorizedAccessException) { return []; }
     }
 
     // What a mapped device is called, and the file that a loop device is made of.

@@ -60,7 +60,8 @@ public sealed class EraChronicle(string metadata, Action<string> log) : IEraChro
         lock (_lock)
         {
             _file?.Dispose();
-            _file = File.Exists(_path) ? TryOpen() : null;
+            _file = null;       // whatever happens next, nobody searches a file that is closed
+            if (File.Exists(_path)) _file = TryOpen();
             if (_file is null) Create(found.Lineage);
             else Compare(_file, found, origin);
             _file?.MakeRoom();

@@ -323,6 +323,22 @@ public sealed class EraChronicleTests : IDisposable
     }
 
     [Fact]
+    public void A_chronicle_that_cannot_be_opened_again_is_a_fault_and_has_no_marks_until_it_can()
+    {
+        Resume();
+        System.IO.File.Move(File, _folder["aside"]);
+        Oracle.Run("mkfifo", [File]).AssertSuccess();
+
+        Assert.Throws<DeviceException>(() => _chronicle.Open(_metadata, Origin));
+        Assert.Null(_chronicle.MarkOf(1));
+        Assert.Equal(0u, _chronicle.Gap);
+
+        System.IO.File.Move(_folder["aside"], File, overwrite: true);
+        Resume();
+        Assert.NotNull(_chronicle.MarkOf(1));
+    }
+
+    [Fact]
     public void Where_no_file_can_be_made_there_are_no_marks_and_it_is_said()
     {
         _chronicle = new EraChronicle("/proc/none", _log.Add);
