@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text.Json;
 using DmEra.Backup.Images;
+using DmEra.Backup.Packs;
 using DmEra.Backup.Stores;
 using DmEra.Devices;
 using DmEra.Target.Chronicles;
@@ -49,14 +50,23 @@ internal sealed class BackupMemory
     /// <summary>Why a repository is not as it was left; null when it is, or this device has put nothing there.</summary>
     /// <param name="repository">The repository.</param>
     /// <param name="numbers">The images in it, ascending.</param>
+    /// <param name="remark">Told when only that image was removed.</param>
     /// <exception cref="RepositoryException">The store failed.</exception>
-    public string? WhyOlder(Repository repository, IReadOnlyList<uint> numbers)
+    public string? WhyOlder(Repository repository, IReadOnlyList<uint> numbers, Action<string> remark)
     {
         if (_images.Find(image => image.Repository == repository.Id) is not { } last) return null;
         string name = $"image {last.Number}, taken of this device on "
             + last.Created.ToLocalTime().ToString("yyyy-MM-dd HH:mm", CultureInfo.InvariantCulture);
         // A later one is a sign that it was pruned: the newest never is.
-        if (!numbers.Contains(last.Number)) return numbers is [.., uint newest] && newest > last.Number ? null : $"{name}, is not there, nor is a later one";
+        if (!numbers.Contains(last.Number))
+        {
+            if (numbers is [.., uint newest] && newest > last.Number) return null;
+            // What it was made of is there: no older state, but somebody has removed its document.
+            if (!repository.Store.List(PackName.PrefixOf(last.Number)).Any()) return $"{name}, is not there, nor is a later one";
+            remark($"{repository.Address}: {name}, was removed by somebody; this one goes on from what is left");
+            return null;
+        }
+
         try
         {
             return repository.ReadImage(last.Number).Id == last.Id ? null : $"{name}, is another one now";

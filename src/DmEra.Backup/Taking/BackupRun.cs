@@ -129,7 +129,7 @@ public sealed class BackupRun
 
     private void RequireNotOlder(BackupMemory? memory, IReadOnlyList<uint> numbers)
     {
-        if (!_repository.AcceptsOlderState && memory?.WhyOlder(_repository, numbers) is string why)
+        if (!_repository.AcceptsOlderState && memory?.WhyOlder(_repository, numbers, _remarks.Add) is string why)
         {
             throw new RepositoryException($"{_repository.Address}: {why}: the repository was put back from a copy, or somebody has removed "
                 + "its newest images; --accept-older goes on from what is there");

@@ -68,6 +68,21 @@ public sealed class BackupMemoryTests : IDisposable
     }
 
     [Fact]
+    public void An_image_that_alone_was_removed_is_no_older_state_but_that_is_said()
+    {
+        Take(_store);
+        Take(_store);
+        _store.Delete(Repository.NameOf(2));
+        using Repository repository = Repository.Open(_store, null);
+
+        BackupReport report = BackupRun.Take(
+            repository, _source, BackupKind.Incremental, null, null, TimeProvider.System, CancellationToken.None);
+
+        Assert.Equal(2u, report.Image.Number);
+        Assert.Contains(report.Remarks, remark => remark.Contains("was removed by somebody", StringComparison.Ordinal));
+    }
+
+    [Fact]
     public void An_image_is_taken_though_nothing_can_be_remembered_and_that_is_said()
     {
         _source.MetadataPath = _folder["nowhere/disk.era"];
