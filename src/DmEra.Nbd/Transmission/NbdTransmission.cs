@@ -75,6 +75,7 @@ internal sealed class NbdTransmission
         {
             _batch.Send();
             _slots.AwaitAll();
+            _replies.AwaitSender();
             _buffers.Return(_inputBuffer);
             _buffers.Return(_batchBuffer);
         }

@@ -55,6 +55,16 @@ internal sealed class ReplyQueue(INbdTransport transport, Action<NbdWork> sent, 
         SendQueued();
     }
 
+    /// <summary>Waits until nothing is on its way any more: a request is over before its reply, gathered with others, is
+    /// sent.</summary>
+    public void AwaitSender()
+    {
+        lock (_gate)
+        {
+            while (_isSending) Monitor.Wait(_gate);
+        }
+    }
+
     private void SendQueued()
     {
         while (TryTakeQueue() is { } work)
