@@ -1,7 +1,6 @@
 using System.Globalization;
 using System.Text.Json;
 using DmEra.Backup.Images;
-using DmEra.Backup.Packs;
 using DmEra.Backup.Stores;
 using DmEra.Devices;
 using DmEra.Target.Chronicles;
@@ -47,10 +46,10 @@ internal sealed class BackupMemory
         }
     }
 
-    /// <summary>Why a repository is not as it was left; null when it is, or this device has put nothing there.</summary>
+    /// <summary>Why a repository went another way than this device has seen; null when it did not.</summary>
     /// <param name="repository">The repository.</param>
     /// <param name="numbers">The images in it, ascending.</param>
-    /// <param name="remark">Told when only that image was removed.</param>
+    /// <param name="remark">Told when it lacks the newest images: an older state of it, or they were removed.</param>
     /// <exception cref="RepositoryException">The store failed.</exception>
     public string? WhyOlder(Repository repository, IReadOnlyList<uint> numbers, Action<string> remark)
     {
@@ -60,10 +59,12 @@ internal sealed class BackupMemory
         // A later one is a sign that it was pruned: the newest never is.
         if (!numbers.Contains(last.Number))
         {
-            if (numbers is [.., uint newest] && newest > last.Number) return null;
-            // What it was made of is there: no older state, but somebody has removed its document.
-            if (!repository.Store.List(PackName.PrefixOf(last.Number)).Any()) return $"{name}, is not there, nor is a later one";
-            remark($"{repository.Address}: {name}, was removed by somebody; this one goes on from what is left");
+            if (numbers is not [.., uint newest] || newest < last.Number)
+            {
+                remark($"{repository.Address}: {name}, is gone, and no later one is there: the repository was put back from a copy, or somebody "
+                    + "has removed images; this one goes on from what is there");
+            }
+
             return null;
         }
 

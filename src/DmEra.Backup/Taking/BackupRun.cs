@@ -131,8 +131,8 @@ public sealed class BackupRun
     {
         if (!_repository.AcceptsOlderState && memory?.WhyOlder(_repository, numbers, _remarks.Add) is string why)
         {
-            throw new RepositoryException($"{_repository.Address}: {why}: the repository was put back from a copy, or somebody has removed "
-                + "its newest images; --accept-older goes on from what is there");
+            throw new RepositoryException($"{_repository.Address}: {why}: the repository, or part of it, was put back "
+                + "from a copy; --accept-older goes on from what is there");
         }
     }
 

@@ -40,7 +40,7 @@ internal sealed class BackupCommand
         "--estimate", "tell what would be read and how long it may take, and do nothing");
 
     private readonly Option<bool> _acceptOlder = CommonArguments.Flag(
-        "--accept-older", "go on in a repository that lacks the last image that was taken of the device");
+        "--accept-older", "go on in a repository where the last image that was taken of the device is another one");
 
     private readonly Option<bool> _json = CommonArguments.Json();
     private readonly Option<bool> _quiet = CommonArguments.Quiet();
