@@ -6,8 +6,8 @@
 #
 # The rows of the table do not depend on each other: JOBS can name one at a time, where the machine is never quiet for long.
 #
-#   SERVERS   era (tracking, every block marked), file (ours without tracking), nbdkit, qemu-nbd (raw),
-#             qemu-bitmap (qcow2 with an active dirty bitmap)
+#   SERVERS   era (tracking, every block marked), before (the same of another checkout, whose launcher BEFORE names),
+#             file (ours without tracking), nbdkit, qemu-nbd (raw), qemu-bitmap (qcow2 with an active dirty bitmap)
 #   JOBS      PATTERN:BLOCKSIZE:DEPTH for fio (requests a second), or nbdcopy (MiB a second)
 #   SIZE      of the images, 1G
 set -euo pipefail
@@ -31,6 +31,7 @@ start() { # NAME
     truncate -s "$size" "$image"
     case $1 in
         era) ./era serve "$image" --listen "unix:$socket" --control "$folder/$1.ctl" >/dev/null & ;;
+        before) "$BEFORE" serve "$image" --listen "unix:$socket" --control "$folder/$1.ctl" >/dev/null & ;;
         file)
             mkfifo "$folder/stop"
             dotnet artifacts/bin/DmEra.Benchmarks/release/DmEra.Benchmarks.dll \
