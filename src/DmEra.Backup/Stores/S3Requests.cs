@@ -68,19 +68,8 @@ internal sealed class S3Requests(string address, S3Client client, int firstPause
         }
     }
 
-    /// <summary>Runs a request once, even when told to stop.</summary>
-    /// <exception cref="RepositoryException">It failed.</exception>
-    public void Try(string action, string name, string permission, Action request)
-    {
-        try
-        {
-            request();
-        }
-        catch (Exception fault) when (IsFault(fault))
-        {
-            throw new RepositoryException($"{address}: cannot {action} {name}: {Reason(fault, permission)}", fault);
-        }
-    }
+    /// <summary>The same, ended by another token.</summary>
+    public S3Requests Until(CancellationToken otherStop) => new(address, client, firstPauseMs, otherStop);
 
     /// <summary>Whether the server knows the key, which has no permission.</summary>
     public static bool IsDenied(AmazonServiceException answer) =>

@@ -121,20 +121,22 @@ internal sealed class S3Store : IObjectStore
     /// <inheritdoc/>
     public void Delete(params IEnumerable<string> names)
     {
-        foreach (string name in names)
-        {
-            Change(() => _requests.Persist(
-                "delete", name, "s3:DeleteObject", 0, _prefix + name,
-                (key, end) => _client.DeleteObjectAsync(_bucket, key, end).GetAwaiter().GetResult().HttpStatusCode));
-        }
+        foreach (string name in names) Delete(name, _requests);
     }
 
     /// <inheritdoc/>
     public void Withdraw(string name)
     {
         using CancellationTokenSource limit = new(WithdrawLimit);
-        Change(() => _requests.Try(
-            "delete", name, "s3:DeleteObject", () => _client.DeleteObjectAsync(_bucket, _prefix + name, limit.Token).GetAwaiter().GetResult()));
+        try
+        {
+            // Even when told to stop: others would wait for it.
+            Delete(name, _requests.Until(limit.Token));
+        }
+        catch (OperationCanceledException fault)
+        {
+            throw new RepositoryException($"{Address}: cannot delete {name}: no answer within {WithdrawLimit.TotalSeconds:F0} s", fault);
+        }
     }
 
     /// <inheritdoc/>
@@ -145,6 +147,10 @@ internal sealed class S3Store : IObjectStore
 
     /// <inheritdoc/>
     public void Dispose() => _client.Dispose();
+
+    private void Delete(string name, S3Requests requests) => Change(() => requests.Persist(
+        "delete", name, "s3:DeleteObject", 0, _prefix + name,
+        (key, end) => _client.DeleteObjectAsync(_bucket, key, end).GetAwaiter().GetResult().HttpStatusCode));
 
     private void Upload(string name, ReadOnlyMemory<byte> content, string? unlessMatches) => Change(() => _requests.Persist(
         "write", name, "s3:PutObject", content.Length, content, (bytes, end) => Send(name, bytes, unlessMatches, end)));

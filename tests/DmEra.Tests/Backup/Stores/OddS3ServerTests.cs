@@ -193,7 +193,7 @@ public sealed class OddS3ServerTests : IDisposable
     }
 
     [Fact]
-    public void What_announced_a_program_is_withdrawn_though_it_was_told_to_stop()
+    public void What_announced_a_program_is_withdrawn_though_it_was_told_to_stop_and_the_server_asks_for_patience()
     {
         using CancellationTokenSource stop = new();
         using S3Store store = new("s3", _server.Endpoint, "bkt", "r/", firstPauseMs: 2, stop.Token);
@@ -201,6 +201,8 @@ public sealed class OddS3ServerTests : IDisposable
         stop.Cancel();
 
         Assert.Throws<OperationCanceledException>(() => store.Delete("locks/a"));
+        int deletions = 0;
+        _server.Before = context => context.Request.HttpMethod is "DELETE" && ++deletions < 3 ? new ScriptedS3.Answer(503, "SlowDown") : null;
         store.Withdraw("locks/a");
 
         Assert.Empty(_server.Objects);
