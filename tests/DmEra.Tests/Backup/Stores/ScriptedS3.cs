@@ -11,7 +11,6 @@ namespace DmEra.Tests.Backup.Stores;
 internal sealed class ScriptedS3 : IDisposable
 {
     private readonly HttpListener _listener = new();
-    private readonly Thread _thread;
     private readonly ConcurrentQueue<string> _log = new();
 
     public ScriptedS3()
@@ -22,8 +21,7 @@ internal sealed class ScriptedS3 : IDisposable
         Port = FreePort();
         _listener.Prefixes.Add($"http://127.0.0.1:{Port}/");
         _listener.Start();
-        _thread = new Thread(Serve) { IsBackground = true };
-        _thread.Start();
+        new Thread(Serve) { IsBackground = true }.Start();
     }
 
     public int Port { get; }
@@ -54,11 +52,8 @@ internal sealed class ScriptedS3 : IDisposable
     /// <summary>Looks at every request first, and may answer it.</summary>
     public Func<HttpListenerContext, Answer?> Before { get; set; } = _ => null;
 
-    public void Dispose()
-    {
-        _listener.Close();
-        _thread.Join();
-    }
+    // Not waited for: a thread that comes to wait just while the listener is closed is never told. It ends with the process.
+    public void Dispose() => _listener.Close();
 
     /// <summary>What is sent instead of the usual answer.</summary>
     public sealed record Answer(int Status, string? Code);
@@ -128,6 +123,7 @@ internal sealed class ScriptedS3 : IDisposable
 
         int[] bounds = [.. range["bytes=".Length..].Split('-').Select(bound => int.Parse(bound, CultureInfo.InvariantCulture))];
         if (bounds[0] >= content.Length) return new Answer(416, "InvalidRange");
+        context.Response.StatusCode = 206;     // it goes out with the first byte
         Send(context, content[bounds[0]..Math.Min(bounds[1] + 1, content.Length)]);
         return new Answer(206, null);
     }
