@@ -11,7 +11,7 @@ namespace DmEra.Simulation;
 /// the real NBD client. What is done to it here, the models hear of.</summary>
 internal sealed class RunningDevice
 {
-    private static readonly Guid _lineage = new("6572612d-0000-4000-8000-000000000001");
+    private static readonly Guid Lineage = new("6572612d-0000-4000-8000-000000000001");
 
     private readonly SimulatedDisk _metadata;
     private readonly Random _random;
@@ -67,7 +67,7 @@ internal sealed class RunningDevice
         EraTargetOptions options = new()
         {
             CacheBlocks = World.Shape.CacheBlocks,
-            Lineage = _chronicle is null ? Guid.Empty : _lineage,
+            Lineage = _chronicle is null ? Guid.Empty : Lineage,
             Chronicle = _chronicle,
             Threads = new SimulatedThreads(Scheduler),
         };
