@@ -1,4 +1,5 @@
 using DmEra.Devices;
+using DmEra.Target.History;
 
 namespace DmEra.Target.Mapping;
 
@@ -12,9 +13,10 @@ namespace DmEra.Target.Mapping;
 /// <remarks>One thread at a time, but for <see cref="Era"/>. It waits in the thread that asks, not in the worker: writes that
 /// are inside may wait for the worker.</remarks>
 internal sealed class EraBoundary(
-    RequestGate gate, EraWorker worker, EraDevice device, OriginFlusher origin, BoundaryMarks marks, uint era)
+    RequestGate gate, EraWorker worker, EraDevice device, DoubtfulOrigin doubts, OriginFlusher origin, BoundaryMarks marks, uint era)
 {
     private uint _era = era;
+    private uint _blocks;       // of the device as it was last opened
     private bool _isOpen;
 
     /// <summary>The era whose number may be told: the latest one that all writes of older eras were stable for. The
@@ -32,6 +34,8 @@ internal sealed class EraBoundary(
     public void Open(uint blocks, uint firstNew, long lengthBytes)
     {
         Writeset next = worker.Run(eras => eras.Resume(blocks, firstNew, marks.Open));
+        _blocks = blocks;
+        MarkDoubtful();
         marks.Begun(next.Era);
         device.SetLength(lengthBytes);
         Publish(next.Era);
@@ -50,6 +54,7 @@ internal sealed class EraBoundary(
         Writeset next = worker.Run(static eras => eras.RollOver());
         Writeset? last = gate.Switch(next);
         last?.Writes.WaitUntilNone();
+        MarkDoubtful();
         origin.Flush();
         marks.Begun(next.Era);
         Publish(next.Era);
@@ -84,6 +89,12 @@ internal sealed class EraBoundary(
         catch (DeviceException fault) { failure = fault; }
         End(isStable: failure is null);
         return failure;
+    }
+
+    // In the new era, before anyone knows of it.
+    private void MarkDoubtful()
+    {
+        foreach (BlockRange range in doubts.Doubtful(_blocks)) worker.Mark(range);
     }
 
     private Writeset? Drain()

@@ -66,12 +66,13 @@ public sealed partial class EraTarget : IDisposable
         _retrying = _threads.CreateMonitor();
         _gate = new RequestGate(_threads);
         _flusher = new OriginFlusher(origin, _threads);
+        DoubtfulOrigin doubtful = new(origin, table.BlockSizeBytes);
         _eras = new EraTransactions(metadata, _threads, options.Log);
         _worker = new EraWorker(_eras, _threads);
-        _device = new EraDevice(origin, _flusher, _gate, _worker, new MarkAhead(options.MarkAhead), table.BlockSizeBytes);
+        _device = new EraDevice(doubtful, _flusher, _gate, _worker, new MarkAhead(options.MarkAhead), table.BlockSizeBytes);
         _device.SetLength(table.LengthBytes);
         _marks = new BoundaryMarks(options.Chronicle, origin, options.Log);
-        _boundary = new EraBoundary(_gate, _worker, _device, _flusher, _marks, _eras.Usage.CurrentEra);
+        _boundary = new EraBoundary(_gate, _worker, _device, doubtful, _flusher, _marks, _eras.Usage.CurrentEra);
     }
 
     /// <summary>The device that clients use: the origin, with every change of it recorded. Disposing of it does

@@ -10,10 +10,11 @@ internal sealed class WrittenBlocks
 
     private WrittenBlocks(ulong[] bits) => _bits = bits;
 
+    /// <summary>Reads it; nothing for an era that has not begun, as era invalidate.</summary>
     public static WrittenBlocks Read(EraHistory history, uint since)
     {
         ulong[] bits = new ulong[(history.NrBlocks + 63UL) / 64];
-        foreach (BlockRange run in history.WrittenSince(since))
+        foreach (BlockRange run in since > history.CurrentEra ? [] : history.WrittenSince(since))
         {
             for (ulong block = run.Begin; block < run.End;)
             {

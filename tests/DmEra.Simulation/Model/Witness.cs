@@ -8,7 +8,8 @@ namespace DmEra.Simulation.Model;
 /// <param name="EndBlock">The block behind the last one.</param>
 internal sealed record Change(ContentModel.Stamp Content, int FirstBlock, int EndBlock);
 
-/// <summary>Tells the models what clients ask for and what becomes of it.</summary>
+/// <summary>Tells the models what clients ask for and what becomes of it. What was not acknowledged may still happen for as long as
+/// the program lives, and counts as under way.</summary>
 /// <param name="eras">Of eras.</param>
 /// <param name="content">Of content.</param>
 /// <param name="newestEra">The newest era that can have begun by now.</param>
@@ -31,26 +32,14 @@ internal sealed class Witness(EraModel eras, ContentModel content, Func<uint> ne
     {
         if (isStable) content.EndStable(change.Content);
         else content.End(change.Content);
-        End(change);
+        eras.End(change.FirstBlock, change.EndBlock, newestEra());
     }
-
-    /// <summary>It is over, done or not.</summary>
-    public void End(Change change) => eras.End(change.FirstBlock, change.EndBlock, newestEra());
 
     /// <summary>Carries a change out in the thread that asks for it.</summary>
     public void Perform(int firstSector, int sectors, bool isZero, Action<byte[]> request)
     {
         Change change = Begin(firstSector, sectors, isZero);
-        try
-        {
-            request(ContentModel.BytesOf(change.Content));
-        }
-        catch (DmEra.Devices.DeviceException)
-        {
-            End(change);
-            throw;
-        }
-
+        request(ContentModel.BytesOf(change.Content));
         Acknowledge(change);
     }
 
