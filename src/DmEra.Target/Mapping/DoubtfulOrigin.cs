@@ -84,7 +84,8 @@ internal sealed class DoubtfulOrigin(IBlockDevice origin, long blockSizeBytes) :
 
     private void Doubt(long offset, long length)
     {
-        if (length == 0) return;
+        // What the kernel has refused for a file or disk of this machine does not happen later.
+        if (length == 0 || Inner is FileBlockDevice) return;
         BlockRange blocks = new((uint)(offset / blockSizeBytes), (uint)((offset + length - 1) / blockSizeBytes) + 1);
         lock (_lock)
         {
