@@ -44,12 +44,6 @@ internal sealed record Canary(string Name, string File, string Healthy, string W
             "Writeset? last = gate.Switch(next); if (BROKEN) Publish(next.Era);",
             Hunt.Worlds),
         new(
-            "forgets that a write that failed may still happen",
-            "src/DmEra.Target/Mapping/EraBoundary.cs",
-            "foreach (BlockRange range in doubts.Doubtful(_blocks)) worker.Mark(range);",
-            "if (!BROKEN) foreach (BlockRange range in doubts.Doubtful(_blocks)) worker.Mark(range);",
-            Hunt.Worlds),
-        new(
             "does not flush the origin at a checkpoint",
             "src/DmEra.Target/Mapping/EraBoundary.cs",
             "origin.Flush(); marks.Begun(next.Era);",
