@@ -50,8 +50,8 @@ internal sealed class Life
         _device.EndLife();
 
         // When only the program died, what it had written is still visible, and no more stable than it was.
-        if (_random.Next(3) == 0) return;
-        _world.Restart(_world.Metadata.AfterPowerCut(_random), _world.Origin.AfterPowerCut(_random));
+        if (_random.Next(3) == 0) _world.LoseProgram();
+        else _world.Restart(_world.Metadata.AfterPowerCut(_random), _world.Origin.AfterPowerCut(_random));
     }
 
     private void CountWhatHappened()

@@ -72,6 +72,9 @@ internal sealed class World : IDisposable
         Content.Restart(origin);
     }
 
+    /// <summary>The program dies, and nothing else: what a crash of the origin's machine has taken before, nobody sends again.</summary>
+    public void LoseProgram() => Content.ForgetAllBut(Origin.MayHold);
+
     /// <summary>The machine of the origin crashes while ours goes on: what was not flushed may be lost.</summary>
     public void CrashOrigin(Random random)
     {

@@ -1,3 +1,5 @@
+using System.Buffers.Binary;
+
 namespace DmEra.Simulation.Devices;
 
 /// <summary>What a disk holds, as far as anybody can tell: it outlives the program that uses the disk.</summary>
@@ -44,6 +46,16 @@ public sealed class DiskContent
 
     /// <summary>What reads return.</summary>
     public ReadOnlySpan<byte> Visible => _visible;
+
+    /// <summary>Whether a sector holds this stamp, or may after a power cut.</summary>
+    public bool MayHold(int sector, ulong stamp)
+    {
+        int at = sector * Sector;
+        return Stamp(_stable, at) == stamp || Stamp(_visible, at) == stamp
+            || _volatile.Exists(write => at >= write.Offset && at < write.Offset + write.Data.Length && Stamp(write.Data, at - (int)write.Offset) == stamp);
+
+        static ulong Stamp(byte[] data, int at) => BinaryPrimitives.ReadUInt64LittleEndian(data.AsSpan(at));
+    }
 
     /// <summary>Another disk in the same state.</summary>
     public DiskContent Copy() => new(this);

@@ -106,6 +106,13 @@ public sealed class ContentModel
         _possible[sector].Add(new Stamp { Value = BinaryPrimitives.ReadUInt64LittleEndian(content), Ended = 0 });
     }
 
+    /// <summary>Acknowledged writes that no disk holds are gone, and nobody will send them again.</summary>
+    public void ForgetAllBut(Func<int, ulong, bool> isHeld)
+    {
+        for (int sector = 0; sector < _possible.Length; sector++)
+            _possible[sector].RemoveAll(stamp => stamp.Ended != long.MaxValue && !isHeld(sector, stamp.Value));
+    }
+
     /// <summary>The power came back: what the disk holds now is all there is.</summary>
     public void Restart(ReadOnlySpan<byte> disk)
     {
