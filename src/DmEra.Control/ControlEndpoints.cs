@@ -135,8 +135,9 @@ internal static class ControlEndpoints
             "ranges" => (ChangeListFormat.Ranges, "text/plain"),
             _ => throw new BadHttpRequestException("format must be json, xml or ranges"),
         };
-        uint since = device.Eras.Find(name);
+        // In this order: whether the history has that moment is asked of one that is not older than the list.
         using EraHistory history = device.Target.OpenHistory();
+        uint since = device.Eras.Find(name);
         history.RequireBegun(since);
         context.Response.ContentType = contentType;
         ChangeList.Write(context.Response.Body, history, since, format, device.Target.MarkOf(history.CurrentEra));

@@ -68,6 +68,28 @@ public sealed class FileBlockDevice : IBlockDevice, IImmediateAccess, IReadAhead
         return new FileBlockDevice(path, file, LinuxFile.Status(file), writable: true);
     }
 
+    /// <summary>As <see cref="Open(string)"/>, a file in a folder; no link is followed.</summary>
+    /// <param name="folder">Where.</param>
+    /// <param name="path">Its path; the last part of it is its name in the folder.</param>
+    /// <exception cref="DeviceException">ELOOP: it is no file; or as for <see cref="Open(string)"/>.</exception>
+    public static FileBlockDevice OpenEntry(FolderHandle folder, string path)
+    {
+        SafeFileHandle file = folder.OpenFileForWriting(System.IO.Path.GetFileName(path));
+        if (LinuxFile.TryLock(file, exclusive: true)) return new FileBlockDevice(path, file, LinuxFile.Status(file), writable: true);
+        file.Dispose();
+        throw new DeviceException($"{path}: in use by another program", Errno.EBUSY);
+    }
+
+    /// <summary>As <see cref="OpenShared"/>, a file in a folder; no link is followed.</summary>
+    /// <param name="folder">Where.</param>
+    /// <param name="path">Its path; the last part of it is its name in the folder.</param>
+    /// <exception cref="DeviceException">ELOOP: it is no file; or as for <see cref="OpenShared"/>.</exception>
+    public static FileBlockDevice OpenEntryShared(FolderHandle folder, string path)
+    {
+        SafeFileHandle file = folder.OpenFile(System.IO.Path.GetFileName(path));
+        return new FileBlockDevice(path, file, LinuxFile.Status(file), writable: false);
+    }
+
     /// <summary>Opens for reading; writers are locked out. Other readers are let in, unless it is a block node: there,
     /// what keeps the kernel from writing keeps them out as well.</summary>
     /// <exception cref="DeviceException">Missing, not a file or block node, not permitted, or EBUSY: in use.</exception>

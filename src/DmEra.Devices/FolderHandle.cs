@@ -45,15 +45,11 @@ public sealed class FolderHandle : IDisposable
 
     /// <summary>Opens a file in it for reading.</summary>
     /// <exception cref="DeviceException">ENOENT, or ELOOP: it is no file, but a link, a pipe, a device or a folder.</exception>
-    public SafeFileHandle OpenFile(string name)
-    {
-        // Looked at first, as opening a device may do something to it; and then again, as it may be another thing by now.
-        if (LinuxFolder.Status(_folder, name) is { IsRegular: false }) throw NoFile(name);
-        SafeFileHandle file = LinuxFolder.OpenFile(_folder, name);
-        if (LinuxFile.Status(file).IsRegular) return file;
-        file.Dispose();
-        throw NoFile(name);
-    }
+    public SafeFileHandle OpenFile(string name) => Open(name, LinuxFile.OpenReadOnly);
+
+    /// <summary>Opens a file in it for reading and writing.</summary>
+    /// <exception cref="DeviceException">ENOENT, or ELOOP: it is no file, but a link, a pipe, a device or a folder.</exception>
+    public SafeFileHandle OpenFileForWriting(string name) => Open(name, LinuxFile.OpenReadWrite);
 
     /// <summary>Makes a file in it, which must not be there.</summary>
     /// <exception cref="DeviceException">It cannot be made.</exception>
@@ -141,6 +137,16 @@ public sealed class FolderHandle : IDisposable
     private bool IsSame(string name, FolderHandle other, string otherName) =>
         LinuxFolder.Status(_folder, name) is { } one && LinuxFolder.Status(other._folder, otherName) is { } two
         && (one.DevMajor, one.DevMinor, one.Inode) == (two.DevMajor, two.DevMinor, two.Inode);
+
+    private SafeFileHandle Open(string name, int access)
+    {
+        // Looked at first, as opening a device may do something to it; and then again, as it may be another thing by now.
+        if (LinuxFolder.Status(_folder, name) is { IsRegular: false }) throw NoFile(name);
+        SafeFileHandle file = LinuxFolder.OpenFile(_folder, name, access);
+        if (LinuxFile.Status(file).IsRegular) return file;
+        file.Dispose();
+        throw NoFile(name);
+    }
 
     private static DeviceException NoFile(string name) => new(name, Errno.ELOOP);
 }

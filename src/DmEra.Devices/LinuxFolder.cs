@@ -20,7 +20,7 @@ internal static unsafe partial class LinuxFolder
     public static SafeFileHandle OpenFolder(SafeFileHandle folder, string name) =>
         Open(folder, name, LinuxFile.OpenReadOnly | LinuxFile.OpenFolder | LinuxFile.OpenNoFollow, 0);
 
-    public static SafeFileHandle OpenFile(SafeFileHandle folder, string name) => Open(folder, name, OpenSafely, 0);
+    public static SafeFileHandle OpenFile(SafeFileHandle folder, string name, int access) => Open(folder, name, access | OpenSafely, 0);
 
     public static SafeFileHandle CreateFile(SafeFileHandle folder, string name, UnixFileMode mode) =>
         Open(folder, name, LinuxFile.OpenReadWrite | LinuxFile.OpenNew | OpenSafely, (int)mode);

@@ -35,6 +35,21 @@ internal static class DefaultMetadata
             + "under the other: say with --metadata which to use, and remove the others");
     }
 
+    /// <summary>How the disk looks that metadata is the default of; the default when there is none, or it is no file.</summary>
+    public static FileStamp OriginOf(string metadata)
+    {
+        if (!metadata.EndsWith(Suffix, StringComparison.Ordinal)) return default;
+        try
+        {
+            using FileBlockDevice origin = FileBlockDevice.OpenShared(metadata[..^Suffix.Length]);
+            return origin.Stamp();
+        }
+        catch (DeviceException)
+        {
+            return default;
+        }
+    }
+
     private static IEnumerable<string> Existing(string origin) =>
         DiskNames.Of(origin).Select(name => name + Suffix).Where(Path.Exists).DistinctBy(name => DiskNames.Of(name)[^1], StringComparer.Ordinal);
 }

@@ -17,8 +17,8 @@ internal static class EraNames
     public static uint Find(string name, string metadata, MetadataState state, TextWriter error)
     {
         if (uint.TryParse(name, NumberStyles.None, CultureInfo.InvariantCulture, out uint era)) return era;
-        using ChronicleReading marks = ChronicleReading.Of(metadata, state);
-        HistoryIdentity history = new(state.Lineage, state.CurrentEra, marks.MarkOf);
+        using ChronicleReading marks = ChronicleReading.Of(metadata, state, DefaultMetadata.OriginOf(metadata));
+        HistoryIdentity history = new(state.Lineage, state.CurrentEra, marks.Gap, marks.MarkOf);
         if (!EraMark.TryParse(name, out EraMark moment))
             return LabelBook.Read(metadata).Find(name, history, line => error.WriteLine($"era: {line}"));
         return history.WhyUnknown(moment) is string why ? throw new LabelException($"{name}: {why}") : moment.Era;

@@ -13,11 +13,12 @@ internal sealed class DeviceLabels(EraTarget target, Action<string> log) : IEraL
     private string? _lastLine;
 
     /// <inheritdoc/>
-    public IReadOnlyList<(string Label, uint Era)> Read()
+    public IReadOnlyList<LabelledEra> Read()
     {
         try
         {
-            return [.. Open().Labels.Where(label => label.WhyNotOf(target.History) is null).Select(label => (label.Label, label.Era)).Reverse()];
+            IEnumerable<EraLabel> known = Open().Labels.Where(label => label.WhyNotOf(target.History) is null);
+            return [.. known.Select(label => new LabelledEra(label.Label, label.Era, label.Mark)).Reverse()];
         }
         catch (Exception fault) when (fault is IOException or UnauthorizedAccessException)
         {

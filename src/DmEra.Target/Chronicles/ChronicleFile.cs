@@ -2,30 +2,30 @@ using DmEra.Devices;
 
 namespace DmEra.Target.Chronicles;
 
-/// <summary>The records of a chronicle, oldest first. A record that was torn by a power failure at the end is none. One thread
-/// at a time.</summary>
+/// <summary>The records of a chronicle, oldest first. A record that was torn by a power failure at the end is none. Changed by one
+/// thread at a time; any other may search it meanwhile.</summary>
 internal sealed class ChronicleFile : IDisposable
 {
     private const int ReservedAhead = 64;       // records: what is reserved at a time
     private const int RecordsOfAnEra = 2;       // its beginning and its end
 
     private readonly FileBlockDevice _file;
-    private long _count;
+    private volatile Tail _tail;    // written when a record is durable: what it counts does not change any more
 
     private ChronicleFile(FileBlockDevice file, ChronicleHeader header)
     {
         _file = file;
         Header = header;
-        _count = (file.Length / ChronicleBytes.Size) - 1;
-        while (_count > 0 && Read(_count - 1) is null) _count--;
-        Last = _count > 0 ? Read(_count - 1) : null;
+        long count = (file.Length / ChronicleBytes.Size) - 1;
+        while (count > 0 && Read(count - 1) is null) count--;
+        _tail = new Tail(count, count > 0 ? Read(count - 1) : null);
     }
 
     /// <summary>What the records are of.</summary>
     public ChronicleHeader Header { get; private set; }
 
     /// <summary>The latest record; null when there is none.</summary>
-    public ChronicleRecord? Last { get; private set; }
+    public ChronicleRecord? Last => _tail.Last;
 
     /// <summary>Reads a file, which is disposed of with this.</summary>
     /// <returns>null when it is no chronicle, or one whose beginning is damaged.</returns>
@@ -45,7 +45,7 @@ internal sealed class ChronicleFile : IDisposable
     {
         // Eras ascend. A damaged record hides what is behind it, which is then unknown: nobody is told a wrong mark.
         long low = 0;
-        for (long high = _count; low < high;)
+        for (long high = _tail.Count; low < high;)
         {
             long middle = low + ((high - low) / 2);
             if (Read(middle) is { } record && record.Era <= era) low = middle + 1;
@@ -59,7 +59,7 @@ internal sealed class ChronicleFile : IDisposable
     /// <exception cref="DeviceException">There is no room.</exception>
     public void MakeRoom()
     {
-        if (OffsetOf(_count + RecordsOfAnEra) > _file.Length) _file.TryExtend(OffsetOf(_count + ReservedAhead));
+        if (OffsetOf(_tail.Count + RecordsOfAnEra) > _file.Length) _file.TryExtend(OffsetOf(_tail.Count + ReservedAhead));
     }
 
     /// <summary>Appends a record. It is durable on return.</summary>
@@ -67,10 +67,10 @@ internal sealed class ChronicleFile : IDisposable
     public void Append(in ChronicleRecord record)
     {
         MakeRoom();
-        _file.Write(OffsetOf(_count), ChronicleBytes.Of(record));
+        long count = _tail.Count;
+        _file.Write(OffsetOf(count), ChronicleBytes.Of(record));
         _file.Flush();
-        _count++;
-        Last = record;
+        _tail = new Tail(count + 1, record);
     }
 
     /// <summary>Says that the metadata has lost its lineage, as the kernel blanks it, and is the same.</summary>
@@ -81,6 +81,9 @@ internal sealed class ChronicleFile : IDisposable
         _file.Write(0, ChronicleBytes.Of(Header));
         _file.Flush();
     }
+
+    /// <summary>Lets the file be opened once more.</summary>
+    public void ReleaseLock() => _file.ReleaseLock();
 
     /// <inheritdoc/>
     public void Dispose() => _file.Dispose();
@@ -93,4 +96,6 @@ internal sealed class ChronicleFile : IDisposable
     }
 
     private static long OffsetOf(long index) => (index + 1) * ChronicleBytes.Size;
+
+    private sealed record Tail(long Count, ChronicleRecord? Last);
 }

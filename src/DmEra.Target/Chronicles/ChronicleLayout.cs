@@ -72,7 +72,7 @@ internal struct ChronicleRecord
     public Le64 OriginInode;        // as it was then; 0 = no regular file
     public Le64 OriginLength;
     public Le64 OriginModified;     // nanoseconds since 1970; 0 = it was in use
-    public Le64 Reserved;
+    public Le64 DeviceLength;       // bytes; 0 = not known
 
     public readonly Guid MarkValue => new(Mark);
 }

@@ -42,8 +42,10 @@ public sealed class ChronicleReading : IDisposable
     /// <exception cref="DeviceException">It cannot be read.</exception>
     public static ChronicleReading Of(string metadata, MetadataState found, FileStamp origin = default)
     {
-        string path = EraChronicle.PathFor(metadata);
-        return new ChronicleReading(File.Exists(path) ? ChronicleFile.TryOpen(FileBlockDevice.OpenShared(path)) : null, found, origin);
+        FileBlockDevice? device = SideFile.TryOpen(EraChronicle.PathFor(metadata), FileBlockDevice.OpenEntryShared);
+        ChronicleFile? file = device is null ? null : ChronicleFile.TryOpen(device);
+        if (file is null) device?.Dispose();
+        return new ChronicleReading(file, found, origin);
     }
 
     /// <summary>As <see cref="IEraChronicle.MarkOf"/>.</summary>

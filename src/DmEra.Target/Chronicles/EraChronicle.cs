@@ -17,7 +17,7 @@ public sealed class EraChronicle(string metadata, Action<string> log) : IEraChro
     private const string Suffix = ".chronicle";
 
     private readonly string _path = PathFor(metadata);
-    private readonly Lock _lock = new();    // guards the file: it is appended to by one thread, and searched by others
+    private readonly Lock _lock = new();    // guards what the field below is while it is searched; not held while anything is written
     private ChronicleFile? _file;
 
     /// <inheritdoc/>
@@ -28,6 +28,9 @@ public sealed class EraChronicle(string metadata, Action<string> log) : IEraChro
             lock (_lock) return _file?.Last?.Gap ?? 0;
         }
     }
+
+    /// <inheritdoc/>
+    public long KnownLength { get; private set; }
 
     /// <summary>Where the chronicle of metadata is.</summary>
     public static string PathFor(string metadata) => SideFile.PathFor(metadata, Suffix);
@@ -49,42 +52,47 @@ public sealed class EraChronicle(string metadata, Action<string> log) : IEraChro
     }
 
     /// <inheritdoc/>
-    public void MakeRoom()
-    {
-        lock (_lock) _file?.MakeRoom();
-    }
+    public void MakeRoom() => _file?.MakeRoom();
 
     /// <inheritdoc/>
+    /// <remarks>What was known can be asked for until what is found takes its place.</remarks>
     public void Open(MetadataState found, FileStamp origin)
     {
-        lock (_lock)
+        _file?.ReleaseLock();
+        ChronicleFile? next = null;
+        try
         {
-            _file?.Dispose();
-            _file = null;       // whatever happens next, nobody searches a file that is closed
-            if (File.Exists(_path)) _file = TryOpen();
-            if (_file is null) Create(found.Lineage);
-            else Compare(_file, found, origin);
-            _file?.MakeRoom();
+            KnownLength = 0;
+            next = TryOpen();
+            if (next is null) next = Create(found.Lineage);
+            else Compare(ref next, found, origin);
+            next?.MakeRoom();
         }
+        catch
+        {
+            next?.Dispose();
+            Use(null);
+            throw;
+        }
+
+        Use(next);
     }
 
     /// <inheritdoc/>
-    public void Begun(uint era, FileStamp origin)
+    public void Begun(uint era, FileStamp origin, long length)
     {
+        if (_file is null) return;
         // Nothing has changed since the one before ended: so it begins where that was said to end. But others may begin there as well,
         // on a clone or after a rollback: so the mark is not the same.
-        lock (_lock)
-        {
-            bool isPrepared = _file?.Last is { } last && last.Event != (uint)ChronicleEvent.Begun && last.Era == era;
-            Guid mark = EraMark.OfBeginning(isPrepared ? _file!.Last!.Value.MarkValue : null);
-            Append(ChronicleEvent.Begun, era, mark, origin with { ModifiedNanoseconds = 0 }, _file?.Last?.Gap ?? 0);
-        }
+        bool isPrepared = _file.Last is { } last && last.Event != (uint)ChronicleEvent.Begun && last.Era == era;
+        Guid mark = EraMark.OfBeginning(isPrepared ? _file.Last!.Value.MarkValue : null);
+        Append(_file, ChronicleEvent.Begun, era, mark, origin with { ModifiedNanoseconds = 0 }, _file.Last?.Gap ?? 0, length);
     }
 
     /// <inheritdoc/>
-    public void Ended(uint era, FileStamp origin)
+    public void Ended(uint era, FileStamp origin, long length)
     {
-        lock (_lock) Append(ChronicleEvent.Ended, era + 1, EraMark.OfRest(), origin, _file?.Last?.Gap ?? 0);
+        if (_file is not null) Append(_file, ChronicleEvent.Ended, era + 1, EraMark.OfRest(), origin, _file.Last?.Gap ?? 0, length);
     }
 
     /// <summary>The mark of the moment that a device is at while nobody uses it: given now, unless it has one.</summary>
@@ -96,44 +104,47 @@ public sealed class EraChronicle(string metadata, Action<string> log) : IEraChro
         if (found.CurrentEra == uint.MaxValue) return null;
         uint next = found.CurrentEra + 1;
         Open(found, origin);
-        lock (_lock)
-        {
-            if (_file is null) return null;
-            if (_file.Last is not { } last || last.Event == (uint)ChronicleEvent.Begun || last.Era != next)
-                AppendRest(found, origin, _file.Last?.Gap ?? 0);
-            return new EraMark(next, _file.Last!.Value.MarkValue);
-        }
+        if (_file is null) return null;
+        if (_file.Last is not { } last || last.Event == (uint)ChronicleEvent.Begun || last.Era != next)
+            AppendRest(_file, found, origin, _file.Last?.Gap ?? 0);
+        return new EraMark(next, _file.Last!.Value.MarkValue);
     }
 
     /// <inheritdoc/>
-    public void Dispose()
+    public void Dispose() => Use(null);
+
+    private void Use(ChronicleFile? next)
     {
         lock (_lock)
         {
             _file?.Dispose();
-            _file = null;
+            _file = next;
         }
     }
 
-    private void Compare(ChronicleFile file, MetadataState found, FileStamp origin)
+    private void Compare(ref ChronicleFile? file, MetadataState found, FileStamp origin)
     {
-        if (Continuity.WhyAnother(file, found, out bool isGap) is string why)
+        if (Continuity.WhyAnother(file!, found, out bool isGap) is string why)
         {
             log($"{_path}: {why}; lists since eras that were marked before are refused from now on");
-            Create(found.Lineage);
-            if (isGap) AppendRest(found, origin, gap: found.CurrentEra + 1);
+            file!.Dispose();
+            file = Create(found.Lineage);
+            if (isGap && file is not null) AppendRest(file, found, origin, gap: found.CurrentEra + 1);
             return;
         }
 
-        if (found.Lineage is null && file.Header.KnownLineage is not null) file.ForgetLineage();
-        if (file.Last is not { } last || Continuity.OriginChange(last, found, origin) is not string change) return;
+        if (found.Lineage is null && file!.Header.KnownLineage is not null) file.ForgetLineage();
+        if (file!.Last is not { } last) return;
+        KnownLength = (long)(ulong)last.DeviceLength;
+        if (Continuity.OriginChange(last, found, origin) is not string change) return;
         log(Continuity.Describe(change, found.CurrentEra));
-        AppendRest(found, origin, gap: found.CurrentEra + 1);
+        AppendRest(file, found, origin, gap: found.CurrentEra + 1);
     }
 
     private ChronicleFile? TryOpen()
     {
-        FileBlockDevice device = FileBlockDevice.Open(_path);
+        FileBlockDevice? device = SideFile.TryOpen(_path, FileBlockDevice.OpenEntry);
+        if (device is null) return null;
         ChronicleFile? file = ChronicleFile.TryOpen(device);
         if (file is not null) return file;
         device.Dispose();
@@ -141,12 +152,18 @@ public sealed class EraChronicle(string metadata, Action<string> log) : IEraChro
         return null;
     }
 
-    private void AppendRest(MetadataState found, FileStamp origin, uint gap) => Append(
-        found.IsEraOpen ? ChronicleEvent.LeftOpen : ChronicleEvent.Ended, found.CurrentEra + 1, EraMark.OfRest(), origin, gap);
+    private static void AppendRest(ChronicleFile file, MetadataState found, FileStamp origin, uint gap) => Append(
+        file,
+        found.IsEraOpen ? ChronicleEvent.LeftOpen : ChronicleEvent.Ended,
+        found.CurrentEra + 1,
+        EraMark.OfRest(),
+        origin,
+        gap,
+        (long)(ulong)(file.Last?.DeviceLength ?? 0));
 
-    private void Append(ChronicleEvent what, uint era, Guid mark, FileStamp origin, uint gap)
+    private static void Append(
+        ChronicleFile file, ChronicleEvent what, uint era, Guid mark, FileStamp origin, uint gap, long length)
     {
-        if (_file is null) return;
         ChronicleRecord record = new()
         {
             Event = (uint)what,
@@ -155,15 +172,14 @@ public sealed class EraChronicle(string metadata, Action<string> log) : IEraChro
             OriginInode = origin.Inode,
             OriginLength = (ulong)origin.Length,
             OriginModified = (ulong)origin.ModifiedNanoseconds,
+            DeviceLength = (ulong)length,
         };
         mark.TryWriteBytes(record.Mark);
-        _file.Append(record);
+        file.Append(record);
     }
 
-    private void Create(Guid? lineage)
+    private ChronicleFile? Create(Guid? lineage)
     {
-        _file?.Dispose();
-        _file = null;
         bool isNew = !File.Exists(_path);
         try
         {
@@ -176,10 +192,10 @@ public sealed class EraChronicle(string metadata, Action<string> log) : IEraChro
         {
             log($"{_path}: cannot be made: {fault.Message}; eras get no marks, and a history that is used a second time is found "
                 + "by samples alone");
-            return;
+            return null;
         }
 
-        _file = TryOpen();
+        return TryOpen();
     }
 
     private static bool IsFull(Exception fault) =>

@@ -17,6 +17,9 @@ public interface IEraChronicle : IDisposable
     /// has none.</summary>
     Guid? MarkOf(uint era);
 
+    /// <summary>Bytes that the device had when it was last open, as of <see cref="Open"/>; 0 when that is not known.</summary>
+    long KnownLength { get; }
+
     /// <summary>Compares with metadata that was just read, before it is changed: marks of a history that was undone are
     /// dropped.</summary>
     /// <exception cref="IOException">It cannot be read or written.</exception>
@@ -27,10 +30,16 @@ public interface IEraChronicle : IDisposable
     void MakeRoom();
 
     /// <summary>An era has begun in the metadata, and nobody knows of it yet. Its mark is durable on return.</summary>
+    /// <param name="era">The era.</param>
+    /// <param name="origin">The origin.</param>
+    /// <param name="length">Bytes of the device.</param>
     /// <exception cref="IOException">It has no mark.</exception>
-    void Begun(uint era, FileStamp origin);
+    void Begun(uint era, FileStamp origin, long length);
 
     /// <summary>An era has ended, and the origin is at rest.</summary>
+    /// <param name="era">The era.</param>
+    /// <param name="origin">The origin.</param>
+    /// <param name="length">Bytes of the device.</param>
     /// <exception cref="IOException">The next one has no mark yet.</exception>
-    void Ended(uint era, FileStamp origin);
+    void Ended(uint era, FileStamp origin, long length);
 }

@@ -17,6 +17,7 @@ internal sealed class EraBoundary(
 {
     private uint _era = era;
     private uint _blocks;       // of the device as it was last opened
+    private long _length;
     private bool _isOpen;
 
     /// <summary>The era whose number may be told: the latest one that all writes of older eras were stable for. The
@@ -29,14 +30,20 @@ internal sealed class EraBoundary(
     /// <summary>Begins an era and lets requests in. The origin has been flushed since the last write: when the device was made, or
     /// closed.</summary>
     /// <param name="blocks">Origin blocks of the device.</param>
-    /// <param name="firstNew">The first block that the device may have gained something of since it was last open.</param>
+    /// <param name="firstNew">Tells, for the length that the chronicle knows (0: none), the first block that the device may have gained
+    /// something of since it was last open.</param>
     /// <param name="lengthBytes">Length of the device.</param>
-    public void Open(uint blocks, uint firstNew, long lengthBytes)
+    public void Open(uint blocks, Func<long, uint> firstNew, long lengthBytes)
     {
-        Writeset next = worker.Run(eras => eras.Resume(blocks, firstNew, marks.Open));
-        _blocks = blocks;
+        marks.Unsettle();
+        Writeset next = worker.Run(eras => eras.Resume(blocks, found =>
+        {
+            marks.Open(found);
+            return firstNew(marks.KnownLength);
+        }));
+        (_blocks, _length) = (blocks, lengthBytes);
         MarkDoubtful();
-        marks.Begun(next.Era);
+        marks.Begun(next.Era, lengthBytes);
         device.SetLength(lengthBytes);
         Publish(next.Era);
         gate.Switch(next);
@@ -56,7 +63,7 @@ internal sealed class EraBoundary(
         last?.Writes.WaitUntilNone();
         MarkDoubtful();
         origin.Flush();
-        marks.Begun(next.Era);
+        marks.Begun(next.Era, _length);
         Publish(next.Era);
         return next.Era;
     }
@@ -108,7 +115,7 @@ internal sealed class EraBoundary(
     private void End(bool isStable)
     {
         uint? ended = worker.Run(static eras => eras.Archive() ? eras.Usage.CurrentEra : (uint?)null);
-        if (isStable && ended is uint last) marks.Ended(last);
+        if (isStable && ended is uint last) marks.Ended(last, _length);
         _isOpen = false;
     }
 

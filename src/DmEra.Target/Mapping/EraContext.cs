@@ -40,14 +40,26 @@ internal abstract class EraContext(string name, EraTarget target) : IBlockStatus
     protected abstract void Describe(EraHistory history, BlockRange blocks, BlockExtents extents);
 }
 
-/// <summary>Bit 0: written in that era or later.</summary>
-internal sealed class WrittenSinceContext(string name, uint since, EraTarget target) : EraContext(name, target)
+/// <summary>Bit 0: written in that era or later; of a moment that is not of the device's history, or not any more: everything.</summary>
+/// <param name="name">Its name.</param>
+/// <param name="since">The era.</param>
+/// <param name="isUnknown">Whether the moment is not of the history: asked of each query, since the metadata may be put back from a copy,
+/// or the origin changed by something else, long after a client has chosen the context.</param>
+/// <param name="target">The device.</param>
+internal sealed class WrittenSinceContext(string name, uint since, Func<bool> isUnknown, EraTarget target) : EraContext(name, target)
 {
     private const uint Clean = 0;
     private const uint Dirty = 1;
 
     protected override void Describe(EraHistory history, BlockRange blocks, BlockExtents extents)
     {
+        // Asked when the history is open: what is found out later is of a later one.
+        if (isUnknown())
+        {
+            extents.AddRest(Dirty);
+            return;
+        }
+
         foreach (BlockRange run in history.WrittenSince(since, blocks))
         {
             if (!extents.AddUpTo(run.Begin, Clean) || !extents.AddUpTo(run.End, Dirty)) return;

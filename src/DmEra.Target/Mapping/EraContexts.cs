@@ -42,32 +42,48 @@ public sealed class EraContexts(EraTarget target, IEraLabels? labels = null) : I
     {
         if (string.Equals(name, Last, StringComparison.Ordinal)) return new LastWrittenContext(name, target);
         return SincePrefixes.FirstOrDefault(prefix => name.StartsWith(prefix, StringComparison.Ordinal)) is { } prefix
-            && FindEra(name[prefix.Length..]) is uint since
-                ? new WrittenSinceContext(name, since, target)
-                : null;
+            ? FindSince(name, name[prefix.Length..])
+            : null;
     }
 
     /// <summary>What was written since an era, given by number or label, in the form of QEMU's bitmaps; null when there is no
     /// such era.</summary>
     public IBlockStatusContext? FindBitmap(string era) => Find(BitmapPrefix + era);
 
-    private uint? FindEra(string name)
+    private WrittenSinceContext? FindSince(string name, string since)
     {
-        if (uint.TryParse(name, NumberStyles.None, CultureInfo.InvariantCulture, out uint era))
-            return HasBegun(era) && string.Equals(name, Text(era), StringComparison.Ordinal) ? era : null;
-        if (EraMark.TryParse(name, out EraMark moment))
+        if (uint.TryParse(since, NumberStyles.None, CultureInfo.InvariantCulture, out uint era))
         {
-            return HasBegun(moment.Era) && moment.IsKnownAs(target.MarkOf(moment.Era))
-                && string.Equals(name, moment.ToString(), StringComparison.Ordinal) ? moment.Era : null;
+            return HasBegun(era) && string.Equals(since, Text(era), StringComparison.Ordinal)
+                ? new WrittenSinceContext(name, era, static () => false, target)
+                : null;
         }
 
-        return ReadLabels()
-            .Where(labelled => string.Equals(labelled.Label, name, StringComparison.Ordinal))
-            .Select(labelled => (uint?)labelled.Era)
-            .FirstOrDefault();
+        LabelledEra[] found = EraMark.TryParse(since, out EraMark moment)
+            ? [new LabelledEra(moment.ToString(), moment.Era, moment.Mark)]
+            : [.. ReadLabels()];
+        foreach (LabelledEra labelled in found.Where(other => string.Equals(other.Label, since, StringComparison.Ordinal)))
+        {
+            Func<bool> isUnknown = IsUnknown(labelled);
+            if (HasBegun(labelled.Era) && !isUnknown()) return new WrittenSinceContext(name, labelled.Era, isUnknown, target);
+        }
+
+        return null;
     }
 
-    private IEnumerable<(string Label, uint Era)> ReadLabels() =>
+    // A mark and a label are promises of a history, and not only of a number.
+    private Func<bool> IsUnknown(LabelledEra moment)
+    {
+        Guid? lineage = target.Lineage;
+        return () =>
+        {
+            HistoryIdentity history = target.History;
+            bool isOther = lineage is not null && history.Lineage is not null && lineage != history.Lineage;
+            return isOther || history.WhyUnknown(moment.Era, moment.Mark) is not null;
+        };
+    }
+
+    private IEnumerable<LabelledEra> ReadLabels() =>
         labels is null ? [] : labels.Read().Where(labelled => HasBegun(labelled.Era));
 
     // An era to come is one of other metadata, which was lost: "nothing was written since" would be a lie.

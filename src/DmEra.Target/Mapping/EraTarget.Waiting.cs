@@ -156,16 +156,19 @@ public sealed partial class EraTarget
         // While nothing was let in, the origin may have become shorter.
         TableDevices.RequireLength(table, _origin);
         RequireCountable(table);
-        uint blocks = (uint)table.BlockCount;
-
-        // A block that was partly there has something new, too.
-        uint firstNew = table.LengthBytes > _lengthBefore ? (uint)(_lengthBefore / table.BlockSizeBytes) : blocks;
-        Explained(() => _boundary.Open(blocks, firstNew, table.LengthBytes));
+        Explained(() => _boundary.Open((uint)table.BlockCount, known => FirstNew(table, known), table.LengthBytes));
         _next = table;
         Volatile.Write(ref _table, table);
         _lengthBefore = table.LengthBytes;
         _isSuspended = false;
         Wait(TargetState.Active, why: null);
+    }
+
+    // A block that was partly there has something new, too; also when it was a program before this one that had only a part of it.
+    private uint FirstNew(EraTable table, long known)
+    {
+        long before = known > 0 ? Math.Min(known, _lengthBefore) : _lengthBefore;
+        return table.LengthBytes > before ? (uint)(before / table.BlockSizeBytes) : (uint)table.BlockCount;
     }
 
     private void Wait(TargetState state, string? why)

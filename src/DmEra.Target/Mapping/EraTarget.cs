@@ -105,7 +105,7 @@ public sealed partial class EraTarget : IDisposable
     public Guid? Lineage => _eras.Usage.Lineage;
 
     /// <summary>What tells its history from others with the same numbers.</summary>
-    public HistoryIdentity History => new(Lineage, Status.CurrentEra, MarkOf);
+    public HistoryIdentity History => new(Lineage, Status.CurrentEra, Gap, MarkOf) { IsSettled = _marks.IsSettled };
 
     /// <summary>The era before whose beginning writes were last missed, as when the origin was changed by something else; 0 when
     /// nothing is known of such a thing.</summary>

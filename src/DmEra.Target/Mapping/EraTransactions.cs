@@ -44,18 +44,17 @@ internal sealed partial class EraTransactions
 
     /// <summary>Reads the metadata from its superblock on, fits it to the origin, and begins an era.</summary>
     /// <param name="blocks">Blocks of the origin.</param>
-    /// <param name="firstNew">The first one that there is something new of; those that the metadata does not know are new.</param>
-    /// <param name="found">Is told what was read, before anything is changed; what it throws comes out, and nothing is.</param>
-    public Writeset Resume(uint blocks, uint firstNew = uint.MaxValue, Action<MetadataState>? found = null)
+    /// <param name="found">Is told what was read, before anything is changed, and tells the first block that there is something new
+    /// of; those that the metadata does not know are new. What it throws comes out, and nothing is changed.</param>
+    public Writeset Resume(uint blocks, Func<MetadataState, uint>? found = null)
     {
         ulong[]?[] pages = Writeset.NoPages(blocks);
         Volatile.Write(ref _failure, null);
         if (!TryReload()) throw new MetadataFailedException(_failure!.Message, _failure);
         Secure();
         RequireAnotherEra();
-        found?.Invoke(_metadata.State);
         uint known = _metadata.NrBlocks;
-        firstNew = Math.Min(firstNew, known);
+        uint firstNew = Math.Min(found?.Invoke(_metadata.State) ?? known, known);
         BlockRange grown = known > 0 && firstNew < blocks ? new BlockRange(firstNew, blocks) : default;
         Commit(() =>
         {

@@ -16,7 +16,7 @@ public sealed record EraLabel(string Label, uint Era, DateTimeOffset Given, Guid
             ? $"was given to other metadata (lineage {Lineage}, not {history.Lineage})"
         : Era > history.CurrentEra
             ? $"is era {Era}, and the metadata is at era {history.CurrentEra}: it was put back from a copy, or is of another device"
-        : Mark is Guid mark && history.WhyUnknown(new EraMark(Era, mark)) is string why ? $"is era {Era}, and {why}"
+        : history.WhyUnknown(Era, Mark) is string why ? $"is era {Era}, and {why}"
         : null;
 
     /// <summary>Whether only its number speaks for it: neither a mark nor the lineage can be compared.</summary>

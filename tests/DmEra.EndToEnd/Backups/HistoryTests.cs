@@ -155,6 +155,44 @@ public sealed class HistoryTests : IDisposable
     }
 
     [Fact]
+    public void Since_a_mark_or_a_label_before_somebody_else_wrote_nothing_is_listed_and_since_the_number_what_is_known()
+    {
+        string moment;
+        using (EraServer server = EraServer.Start(_folder, Disk, "--size", "8M"))
+        {
+            JsonElement begun = JsonDocument.Parse(server.Command("checkpoint", "disk", "--json", "--label", "here")).RootElement;
+            moment = $"{begun.GetProperty("era").GetUInt32()}:{begun.GetProperty("mark").GetGuid()}";
+            Oracle.NbdShell(server.Uri, "h.pwrite(b'x' * 65536, 1 << 20)").AssertSuccess();
+            server.Terminate();
+        }
+
+        using (FileStream file = new(Disk, FileMode.Open)) file.Write("behind the back"u8);
+        foreach (string since in (string[])[moment, "here"])
+            AssertRefusedSince(since, "invalidate", "--written-since", since, $"{Disk}.era");
+
+        using EraServer again = EraServer.Start(_folder, Disk);
+        foreach (string since in (string[])[moment, "here"])
+        {
+            AssertRefusedSince(since, "changed", "disk", "--since", since);
+            AssertRefusedSince(since, "rollback-plan", "disk", "--to", since, "--cache", "cache0", "--cache-table", "0 16384 cache /dev/1 /dev/2 /dev/3 128 0 default 0");
+            Assert.NotEqual(0, Oracle.Run("nbdinfo", [$"--map=qemu:dirty-bitmap:since-{since}", again.Uri]).ExitCode);
+        }
+
+        Assert.Equal("16 17", again.Command("changed", "disk", "--since", "2", "--format", "ranges"));
+        Assert.Contains("dirty", Oracle.Run(
+            "nbdinfo", ["--map=qemu:dirty-bitmap:since-2", again.Uri]).AssertSuccess().Output, StringComparison.Ordinal);
+
+        void AssertRefusedSince(string since, params string[] command)
+        {
+            ProgramResult refused = EraServer.Run(_folder, command);
+            Assert.Equal(1, refused.ExitCode);
+            Assert.Contains(since, refused.Error, StringComparison.Ordinal);
+            Assert.Contains("writes were missed", refused.Error, StringComparison.Ordinal);
+            Assert.Contains("asks since 2, the number alone", refused.Error, StringComparison.Ordinal);
+        }
+    }
+
+    [Fact]
     public void New_metadata_beside_an_old_chronicle_has_none_of_its_marks()
     {
         _folder.Sparse("disk", 8 << 20);

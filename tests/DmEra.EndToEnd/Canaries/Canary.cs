@@ -46,8 +46,8 @@ internal sealed record Canary(string Name, string File, string Healthy, string W
         new(
             "does not flush the origin at a checkpoint",
             "src/DmEra.Target/Mapping/EraBoundary.cs",
-            "origin.Flush(); marks.Begun(next.Era);",
-            "if (!BROKEN) origin.Flush(); marks.Begun(next.Era);",
+            "origin.Flush(); marks.Begun(next.Era, _length);",
+            "if (!BROKEN) origin.Flush(); marks.Begun(next.Era, _length);",
             Hunt.SmallWorld),
         new(
             "does not flush the origin when it is suspended",
@@ -106,8 +106,8 @@ internal sealed record Canary(string Name, string File, string Healthy, string W
         new(
             "does not mark a partial block that has grown",
             "src/DmEra.Target/Mapping/EraTarget.Waiting.cs",
-            "table.LengthBytes > _lengthBefore ?",
-            "table.LengthBytes > _lengthBefore && !BROKEN ?",
+            "table.LengthBytes > before ?",
+            "table.LengthBytes > before && !BROKEN ?",
             Hunt.SmallWorld),
         new(
             "shows a new length before what it gains is marked",

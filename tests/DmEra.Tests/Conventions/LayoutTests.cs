@@ -70,7 +70,7 @@ public sealed class LayoutTests
         Assert.Equal(32, Offset(ref r, ref r.OriginInode));
         Assert.Equal(40, Offset(ref r, ref r.OriginLength));
         Assert.Equal(48, Offset(ref r, ref r.OriginModified));
-        Assert.Equal(56, Offset(ref r, ref r.Reserved));
+        Assert.Equal(56, Offset(ref r, ref r.DeviceLength));
     }
 
     [Fact]

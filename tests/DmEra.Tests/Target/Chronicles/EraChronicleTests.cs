@@ -10,6 +10,8 @@ public sealed class EraChronicleTests : IDisposable
     private static readonly Guid Lineage = Guid.NewGuid();
     private static readonly FileStamp Origin = new(Inode: 7, Length: 1 << 20, ModifiedNanoseconds: 1000);
 
+    private const long Length = 5000;
+
     private readonly TempFolder _folder = new();
     private readonly List<string> _log = [];
     private MetadataState _metadata = new(Lineage, CurrentEra: 0, IsEraOpen: false);
@@ -260,12 +262,61 @@ public sealed class EraChronicleTests : IDisposable
     }
 
     [Fact]
+    public void The_length_of_the_device_is_known_when_it_is_next_opened()
+    {
+        Resume();
+        Assert.Equal(0, _chronicle.KnownLength);
+        Restart();
+        _chronicle.Open(_metadata, Origin);
+        Assert.Equal(Length, _chronicle.KnownLength);
+        Suspend();
+        Rest();
+        Restart();
+        _chronicle.Open(_metadata, Origin with { ModifiedNanoseconds = 7 });
+        Assert.Equal(Length, _chronicle.KnownLength);
+        Restart();
+        _chronicle.Open(_metadata, Origin with { ModifiedNanoseconds = 7 });
+        Assert.Equal(Length, _chronicle.KnownLength);
+
+        Restart();
+        _chronicle.Open(_metadata with { Lineage = Guid.NewGuid() }, Origin);
+        Assert.Equal(0, _chronicle.KnownLength);
+    }
+
+    [Fact]
+    public void A_link_in_its_place_is_neither_read_nor_written()
+    {
+        Resume();
+        Restart();
+        System.IO.File.Move(File, _folder["elsewhere"]);
+        System.IO.File.CreateSymbolicLink(File, _folder["elsewhere"]);
+        byte[] before = System.IO.File.ReadAllBytes(_folder["elsewhere"]);
+
+        foreach (Action open in (Action[])[() => Resume(), () => ChronicleReading.Of(Metadata, _metadata).Dispose()])
+        {
+            Assert.Contains(
+                $"{File}: must be a file, and no link to one", Assert.Throws<DeviceException>(open).Message, StringComparison.Ordinal);
+        }
+
+        Assert.Equal(before, System.IO.File.ReadAllBytes(_folder["elsewhere"]));
+    }
+
+    [Fact]
+    public void A_pipe_in_its_place_keeps_nobody_waiting()
+    {
+        Oracle.Run("mkfifo", File).AssertSuccess();
+
+        Assert.Throws<DeviceException>(() => Resume());
+        Assert.Throws<DeviceException>(() => ChronicleReading.Of(Metadata, _metadata).Dispose());
+    }
+
+    [Fact]
     public void Nothing_is_said_of_an_origin_after_a_crash_nor_of_one_that_is_no_file()
     {
         Resume();
         Restart();
         Resume(Origin with { ModifiedNanoseconds = 5000 });
-        _chronicle.Ended(2, new FileStamp(0, 10, 0));
+        _chronicle.Ended(2, new FileStamp(0, 10, 0), Length);
         _metadata = _metadata with { IsEraOpen = false };
         Restart();
         Resume(new FileStamp(0, 20, 0));
@@ -415,20 +466,20 @@ public sealed class EraChronicleTests : IDisposable
     {
         _chronicle.Open(_metadata, origin ?? Origin);
         _metadata = _metadata with { CurrentEra = _metadata.CurrentEra + 1, IsEraOpen = true };
-        _chronicle.Begun(_metadata.CurrentEra, origin ?? Origin);
+        _chronicle.Begun(_metadata.CurrentEra, origin ?? Origin, Length);
     }
 
     private Guid Cross()
     {
         _metadata = _metadata with { CurrentEra = _metadata.CurrentEra + 1 };
-        _chronicle.Begun(_metadata.CurrentEra, Origin);
+        _chronicle.Begun(_metadata.CurrentEra, Origin, Length);
         return Mark(_metadata.CurrentEra);
     }
 
     private Guid Suspend()
     {
         _metadata = _metadata with { IsEraOpen = false };
-        _chronicle.Ended(_metadata.CurrentEra, Origin);
+        _chronicle.Ended(_metadata.CurrentEra, Origin, Length);
         return Mark(_metadata.CurrentEra + 1);
     }
 }

@@ -131,19 +131,21 @@ public sealed class BoundaryMarksTests : IDisposable
 
         public uint Gap => 0;
 
+        public long KnownLength => 0;
+
         public Guid? MarkOf(uint era) => _marks.TryGetValue(era, out Guid mark) ? mark : null;
 
         public void Open(MetadataState found, FileStamp origin) => Note("open", $"open {found.CurrentEra}, {Seen} seen");
 
         public void MakeRoom() => Note("room", "room");
 
-        public void Begun(uint era, FileStamp origin)
+        public void Begun(uint era, FileStamp origin, long length)
         {
             Note("begun", $"begun {era}, {Seen} seen");
             _marks.TryAdd(era, Guid.NewGuid());
         }
 
-        public void Ended(uint era, FileStamp origin)
+        public void Ended(uint era, FileStamp origin, long length)
         {
             Note("ended", $"ended {era}");
             _marks[era + 1] = Guid.NewGuid();

@@ -166,6 +166,32 @@ public class EraContextsTests
         Assert.Null(contexts.Find("era:since-01"));
     }
 
+    [Fact]
+    public void A_chosen_moment_that_is_not_of_the_history_any_more_lists_everything_and_a_number_what_is_known()
+    {
+        using TempFolder folder = new();
+        EraTable table = new(0, 1024L * TestEra.BlockSectors, folder.Sparse("meta", 1 << 20), folder.Sparse("origin", 1024 * Block), TestEra.BlockSectors);
+        using EraTarget target = EraTarget.Create(table, new EraTargetOptions());
+        target.Resume();
+        uint since = target.Checkpoint();
+        Guid mark = target.MarkOf(since)!.Value;
+        EraContexts contexts = new(target, new FixedLabels(("here", since)));
+        IBlockStatusContext[] promises = [contexts.Find("era:since-here")!, contexts.Find($"era:since-{since}:{mark}")!];
+        IBlockStatusContext number = contexts.Find($"era:since-{since}")!;
+        target.Device.Write(3 * Block, new byte[Block]);
+        foreach (IBlockStatusContext context in promises) Assert.Equal([(3, Clean), (1, Dirty), (1020, Clean)], Blocks(Describe(target, context)));
+
+        target.Suspend();
+        File.SetLastWriteTimeUtc(folder["origin"], DateTime.UnixEpoch);      // as writing to it does
+        target.Resume();
+
+        foreach (IBlockStatusContext context in promises) Assert.Equal([(1024, Dirty)], Blocks(Describe(target, context)));
+        Assert.Equal([(3, Clean), (1, Dirty), (1020, Clean)], Blocks(Describe(target, number)));
+        Assert.Null(contexts.Find($"era:since-{since}:{mark}"));
+        Assert.Null(contexts.Find("era:since-here"));
+        Assert.NotNull(contexts.Find($"era:since-{target.Status.CurrentEra}:{target.MarkOf(target.Status.CurrentEra)}"));
+    }
+
     [Theory]
     [InlineData("era:since-2")]             // still to come
     [InlineData("era:since-4294967295")]
@@ -266,6 +292,13 @@ public class EraContextsTests
     private static List<Extent> Describe(TestEra era, string name, long? length = null, long offset = 0) =>
         Describe(era, new EraContexts(era.Target).Find(name)!, length, offset);
 
+    private static List<Extent> Describe(EraTarget target, IBlockStatusContext context)
+    {
+        List<Extent> extents = [];
+        context.Describe(0, target.Device.Length, int.MaxValue, extents);
+        return extents;
+    }
+
     private static List<Extent> Describe(TestEra era, IBlockStatusContext context, long? length = null, long offset = 0)
     {
         List<Extent> extents = [];
@@ -275,7 +308,7 @@ public class EraContextsTests
 
     private sealed class FixedLabels(params (string Label, uint Era)[] labels) : IEraLabels
     {
-        public IReadOnlyList<(string Label, uint Era)> Read() => labels;
+        public IReadOnlyList<LabelledEra> Read() => [.. labels.Select(labelled => new LabelledEra(labelled.Label, labelled.Era, Mark: null))];
 
         public uint Find(string label) => labels.First(labelled => labelled.Label == label).Era;
     }

@@ -125,6 +125,49 @@ public class ResizeTests
         Assert.Equal([new BlockRange(10, 11)], history.WrittenSince(target.Status.CurrentEra));
     }
 
+    [Theory]
+    [InlineData(3, 5, true)]
+    [InlineData(3, 8, true)]
+    [InlineData(3, 3, false)]
+    [InlineData(3, 2, false)]
+    public void Growth_inside_a_partial_last_block_while_the_device_was_stopped_counts_as_written(int sectorsBefore, int sectorsAfter, bool isMarked)
+    {
+        using TempFolder folder = new();
+        folder.Sparse("meta", 1 << 20);
+        folder.Sparse("origin", 20 * TestEra.BlockBytes);
+        foreach (bool isClean in (bool[])[true, false])
+        {
+            uint last = Serve(sectorsBefore, isClean, out _);
+            uint now = Serve(sectorsAfter, isClean, out BlockRange[] written);
+            Assert.True(now > last);
+            Assert.Equal(isMarked ? [new BlockRange(10, 11)] : [], written);
+        }
+
+        uint Serve(int sectors, bool isClean, out BlockRange[] written)
+        {
+            EraTable table = new(0, (10 * BlockSectors) + sectors, folder["meta"], folder["origin"], BlockSectors);
+            EraTarget target = EraTarget.Create(table, new EraTargetOptions());
+            target.Resume();
+            uint era = target.Status.CurrentEra;
+            using (EraHistory history = target.OpenHistory()) written = [.. history.WrittenSince(era)];
+            // Without a clean end, the next one finds what a crash would leave.
+            byte[][] crashed = [Content("meta"), Content("meta.chronicle")];
+            target.Dispose();
+            if (isClean) return era;
+            File.WriteAllBytes(folder["meta"], crashed[0]);
+            File.WriteAllBytes(folder["meta.chronicle"], crashed[1]);
+            return era;
+        }
+
+        byte[] Content(string name)
+        {
+            using FileBlockDevice file = FileBlockDevice.OpenShared(folder[name]);
+            byte[] content = new byte[file.Length];
+            file.Read(0, content);
+            return content;
+        }
+    }
+
     [Fact]
     public void Origin_that_is_too_short_refuses_and_the_device_goes_on()
     {

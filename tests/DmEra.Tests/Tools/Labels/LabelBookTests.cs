@@ -61,6 +61,19 @@ public sealed class LabelBookTests : IDisposable
     }
 
     [Fact]
+    public void A_label_promises_nothing_across_a_gap()
+    {
+        Add("snapshot", 5);
+        LabelBook book = LabelBook.Read(Metadata);
+
+        Assert.Equal(5u, book.Find("snapshot", new HistoryIdentity(Lineage, 9, Gap: 4, _ => null), _remarks.Add));
+        Assert.Contains(
+            "before era 6 began, writes were missed",
+            Refusal(() => book.Find("snapshot", new HistoryIdentity(Lineage, 9, Gap: 6, _ => null), _remarks.Add)),
+            StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void A_label_with_a_mark_is_of_the_history_that_has_it_whatever_is_known_of_the_lineage()
     {
         Guid mark = Guid.NewGuid();
@@ -71,13 +84,13 @@ public sealed class LabelBookTests : IDisposable
         });
         LabelBook book = LabelBook.Read(Metadata);
 
-        Assert.Equal(5u, book.Find("marked", new HistoryIdentity(null, 9, era => era == 5 ? mark : null), _remarks.Add));
+        Assert.Equal(5u, book.Find("marked", new HistoryIdentity(null, 9, Gap: 0, era => era == 5 ? mark : null), _remarks.Add));
         Assert.Empty(_remarks);
         foreach (Guid? other in (Guid?[])[null, Guid.NewGuid()])
         {
             Assert.Contains(
                 "no era 5 with that mark",
-                Refusal(() => book.Find("marked", new HistoryIdentity(Lineage, 9, _ => other), _remarks.Add)),
+                Refusal(() => book.Find("marked", new HistoryIdentity(Lineage, 9, Gap: 0, _ => other), _remarks.Add)),
                 StringComparison.Ordinal);
         }
     }
@@ -143,7 +156,7 @@ public sealed class LabelBookTests : IDisposable
     public void Dispose() => _folder.Dispose();
 
     private uint Find(LabelBook book, string label, Guid? lineage, uint currentEra) =>
-        book.Find(label, new HistoryIdentity(lineage, currentEra, _ => null), _remarks.Add);
+        book.Find(label, new HistoryIdentity(lineage, currentEra, Gap: 0, _ => null), _remarks.Add);
 
     private static string Refusal(Action action) => Assert.Throws<LabelException>(action).Message;
 
