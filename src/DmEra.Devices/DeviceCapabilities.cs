@@ -31,11 +31,22 @@ public interface IWriteBehind
 /// <summary>A device that can be made longer from here.</summary>
 public interface IExtendable
 {
-    /// <summary>Makes the device longer; the new part reads as zeroes. Its space is reserved where that can be done; elsewhere
-    /// there may be none when it is written.</summary>
+    /// <summary>Makes the device longer; the new part reads as zeroes, and need not have its space yet:
+    /// <see cref="IReservable"/>.</summary>
     /// <returns>false when this one has a fixed size.</returns>
-    /// <exception cref="DeviceException">There is no space for it: the length is as before.</exception>
+    /// <exception cref="DeviceException">It cannot be so long: the length is as before.</exception>
     bool TryExtend(long length);
+}
+
+/// <summary>A device that takes space when it is written to, as a sparse file does, and can take it beforehand. Every other
+/// device has all of its space from the start.</summary>
+public interface IReservable
+{
+    /// <summary>Takes the space of a range, so that writing to it cannot run out of space. What the range holds stays; nobody
+    /// may write to it meanwhile.</summary>
+    /// <exception cref="DeviceException">ENOSPC or EDQUOT: there is no space for all of it; for a part there may have
+    /// been. Or the device failed.</exception>
+    void Reserve(long offset, long length);
 }
 
 /// <summary>A device whose length somebody else may change.</summary>

@@ -6,7 +6,7 @@ namespace DmEra.Devices;
 /// A regular file or a block node as a device, through the page cache. Holds a lock on it for as long as it is open,
 /// so that two programs never write the same disk: exclusive for a writer, shared among readers.
 /// </summary>
-public sealed class FileBlockDevice : IBlockDevice, IImmediateAccess, IReadAhead, IWriteBehind, IExtendable, IRefreshable
+public sealed class FileBlockDevice : IBlockDevice, IImmediateAccess, IReadAhead, IWriteBehind, IExtendable, IReservable, IRefreshable
 {
     // A buffered write of this size is a copy into the page cache; larger ones may meet the kernel's write-back.
     private const int LargestWriteNow = 128 * 1024;
@@ -279,9 +279,8 @@ public sealed class FileBlockDevice : IBlockDevice, IImmediateAccess, IReadAhead
     public bool TryExtend(long length)
     {
         if (!IsRegularFile) return false;
-        long old = Length;
-        if (length <= old) return true;
-        try { Extend(old, length); }
+        if (length <= Length) return true;
+        try { LinuxFile.SetLength(_file, length); }
         catch (DeviceException fault)
         {
             throw new DeviceException($"{_path}: cannot extend to {length} bytes", fault.Errno);
@@ -289,6 +288,20 @@ public sealed class FileBlockDevice : IBlockDevice, IImmediateAccess, IReadAhead
 
         Volatile.Write(ref _length, length);
         return true;
+    }
+
+    /// <inheritdoc/>
+    public void Reserve(long offset, long length)
+    {
+        if (!IsRegularFile) return;
+        try
+        {
+            if (!TryAllocate(LinuxFile.Reserve, offset, length)) ReserveByWriting(offset, length);
+        }
+        catch (DeviceException fault)
+        {
+            throw new DeviceException($"{_path}: cannot reserve {length} bytes of its file system", fault.Errno);
+        }
     }
 
     /// <inheritdoc/>
@@ -378,15 +391,23 @@ public sealed class FileBlockDevice : IBlockDevice, IImmediateAccess, IReadAhead
         throw new DeviceException($"{path}: neither a regular file nor a block device", Errno.EINVAL);
     }
 
-    private void Extend(long from, long length)
+    // On NFS before 4.2 and most of FUSE: what reads as zeroes may be a hole, and is none once zeroes were written and are
+    // stable. Where equal blocks or zeroes take no space (ZFS) nothing can be promised.
+    private void ReserveByWriting(long offset, long length)
     {
-        try { LinuxFile.Reserve(_file, from, length - from); }
-        catch (DeviceException fault) when (IsUnsupported(fault))
+        byte[] buffer = new byte[(int)Math.Min(Zeroes.Length, length)];
+        for (long end = offset + length; offset < end; offset += buffer.Length)
         {
-            // NFS before 4.2, ZFS, most of FUSE: nothing can be reserved there. What the new part needs may be missing when
-            // it is written.
-            LinuxFile.SetLength(_file, length);
+            Span<byte> piece = buffer.AsSpan(0, (int)Math.Min(buffer.Length, end - offset));
+            Read(offset, piece);
+            for (int at = 0; at < piece.Length; at += ZeroAlignment)
+            {
+                Span<byte> block = piece[at..Math.Min(at + ZeroAlignment, piece.Length)];
+                if (!block.ContainsAnyExcept((byte)0)) Write(offset + at, block);
+            }
         }
+
+        Flush();
     }
 
     private void ZeroAligned(long offset, long length, ZeroingMode mode)
@@ -416,7 +437,7 @@ public sealed class FileBlockDevice : IBlockDevice, IImmediateAccess, IReadAhead
             Write(offset + done, Zeroes.AsSpan(0, (int)Math.Min(Zeroes.Length, length - done)));
     }
 
-    private static bool IsUnsupported(DeviceException fault) => fault.Errno is Errno.ENOTSUP or Errno.EINVAL;
+    private static bool IsUnsupported(DeviceException fault) => fault.Errno is Errno.ENOTSUP or Errno.EINVAL or Errno.ENOSYS;
 
     private DeviceException At(string what, long offset, DeviceException fault) =>
         new($"{_path}: {what} at byte {offset}", fault.Errno);

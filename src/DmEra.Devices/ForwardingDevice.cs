@@ -6,7 +6,7 @@ namespace DmEra.Devices;
 /// </summary>
 /// <param name="inner">The device behind it.</param>
 public abstract class ForwardingDevice(IBlockDevice inner)
-    : IBlockDevice, IImmediateAccess, IReadAhead, IWriteBehind, IExtendable, IRefreshable, IUnflushedWrites
+    : IBlockDevice, IImmediateAccess, IReadAhead, IWriteBehind, IExtendable, IReservable, IRefreshable, IUnflushedWrites
 {
     // Asked for once, since two of them are on the way of every request.
     private readonly IImmediateAccess? _immediate = inner as IImmediateAccess;
@@ -50,6 +50,9 @@ public abstract class ForwardingDevice(IBlockDevice inner)
 
     /// <inheritdoc/>
     public virtual bool TryExtend(long length) => Inner is IExtendable extendable && extendable.TryExtend(length);
+
+    /// <inheritdoc/>
+    public virtual void Reserve(long offset, long length) => (Inner as IReservable)?.Reserve(offset, length);
 
     /// <inheritdoc/>
     public virtual void RefreshLength() => (Inner as IRefreshable)?.RefreshLength();

@@ -9,9 +9,8 @@ namespace DmEra.Devices;
 /// Faults of the device are <see cref="DeviceException"/>s, which carry the operating system's error number.
 /// A write is stable only after a <see cref="Flush"/> that began after the write returned.
 /// <para>What some devices can do beyond this are interfaces of their own: <see cref="IImmediateAccess"/>,
-/// <see cref="IReadAhead"/>, <see cref="IWriteBehind"/>, <see cref="IExtendable"/>, <see cref="IRefreshable"/>,
-/// <see cref="IUnflushedWrites"/>. Whoever uses
-/// one often asks for it once, with <c>as</c>, when it gets the device. Filters derive from <see cref="ForwardingDevice"/>.</para>
+/// <see cref="IReadAhead"/>, <see cref="IWriteBehind"/>, <see cref="IExtendable"/>, <see cref="IReservable"/>,
+/// <see cref="IRefreshable"/>, <see cref="IUnflushedWrites"/>. Whoever uses one often asks for it once, with <c>as</c>, when it gets the device. Filters derive from <see cref="ForwardingDevice"/>.</para>
 /// </remarks>
 public interface IBlockDevice : IDisposable
 {

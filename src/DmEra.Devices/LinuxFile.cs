@@ -135,8 +135,8 @@ internal static partial class LinuxFile
     public static void ZeroRange(SafeFileHandle file, long offset, long length) =>
         Allocate(file, AllocateZeroRange | AllocateKeepSize, offset, length);
 
-    /// <summary>Reserves space, so that writes to the range cannot run out of it; extends the file if need be.</summary>
-    public static void Reserve(SafeFileHandle file, long offset, long length) => Allocate(file, 0, offset, length);
+    /// <summary>Reserves space, so that writes to the range cannot run out of it.</summary>
+    public static void Reserve(SafeFileHandle file, long offset, long length) => Allocate(file, AllocateKeepSize, offset, length);
 
     /// <summary>Makes a file longer, without any space for it, or shorter.</summary>
     public static void SetLength(SafeFileHandle file, long length)

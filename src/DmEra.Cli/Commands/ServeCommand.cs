@@ -25,6 +25,9 @@ internal sealed class ServeCommand
     private readonly Option<long?> _size = CommonArguments.Size(
         "--size", "make ORIGIN with this size if it is missing");
 
+    private readonly Option<bool> _reserve = CommonArguments.Flag(
+        "--reserve", "have the metadata file take all of its space at once, not in steps as it needs it");
+
     private readonly Option<string?> _table = CommonArguments.Text(
         "--table", "LINE", "the device as a dmsetup table line, instead of ORIGIN and the options above");
 
@@ -70,6 +73,7 @@ internal sealed class ServeCommand
             _metadata,
             _blockSize,
             _size,
+            _reserve,
             _table,
             _name,
             _listen,
@@ -88,7 +92,7 @@ internal sealed class ServeCommand
 
     private async Task<int> ServeImageAsync(ParseResult parse, string address)
     {
-        Reject(parse, _repo, _origin, _metadata, _blockSize, _size, _table, _control, _markAhead, _nbd.Bitmap);
+        Reject(parse, _repo, _origin, _metadata, _blockSize, _size, _reserve, _table, _control, _markAhead, _nbd.Bitmap);
         using Repository repository = _repository.Open(parse, address, CancellationToken.None);
         ImageManifest image = repository.FindImage(parse.GetValue(_at));
         string name = Name(parse, $"{image.Device.Name}-{image.Number}");
@@ -125,6 +129,7 @@ internal sealed class ServeCommand
             Metadata = metadata ?? DefaultMetadata.Of(origin),
             BlockSize = parse.GetValue(_blockSize),
             Size = parse.GetValue(_size),
+            ReservesMetadata = parse.GetValue(_reserve),
             Name = name,
             Listen = listen.Length == 0 ? [ListenAddress.Unix(runtime.NbdSocket(name))] : listen,
             Server = _nbd.ServerOptions(parse),

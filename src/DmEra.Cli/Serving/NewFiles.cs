@@ -14,32 +14,12 @@ internal sealed class NewFiles : IDisposable
         FileStatus.TryOf(Path.GetDirectoryName(Path.GetFullPath(path))!)?.FileSystem != FileStatus.Of("/dev").FileSystem;
 
     /// <summary>Makes a file that reads as zeroes and takes no space yet.</summary>
-    public void CreateSparse(string path, long lengthBytes) => Create(path, lengthBytes, reservedBytes: 0);
-
-    /// <summary>Makes a file that reads as zeroes and cannot run out of space.</summary>
-    public void CreateReserved(string path, long lengthBytes) => Create(path, lengthBytes, lengthBytes);
-
-    /// <summary>From now on the files are the user's.</summary>
-    public void Keep() => _paths.Clear();
-
-    /// <inheritdoc/>
-    public void Dispose()
-    {
-        foreach (string path in _paths) File.Delete(path);
-        _paths.Clear();
-    }
-
-    private void Create(string path, long lengthBytes, long reservedBytes)
+    public void CreateSparse(string path, long lengthBytes)
     {
         if (!CanBeMade(path)) throw new CommandException($"{path}: no such device; check the path");
         try
         {
-            using FileStream file = new(path, new FileStreamOptions
-            {
-                Mode = FileMode.CreateNew,
-                Access = FileAccess.Write,
-                PreallocationSize = reservedBytes,
-            });
+            using FileStream file = new(path, FileMode.CreateNew, FileAccess.Write);
             _paths.Add(path);
             file.SetLength(lengthBytes);
             // The name is as durable as what will be in it: no mark is lost with it.
@@ -49,5 +29,15 @@ internal sealed class NewFiles : IDisposable
         {
             throw new CommandException($"{path}: cannot create it with {ByteSize.Format(lengthBytes)}: {SystemFault.Reason(fault)}");
         }
+    }
+
+    /// <summary>From now on the files are the user's.</summary>
+    public void Keep() => _paths.Clear();
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        foreach (string path in _paths) File.Delete(path);
+        _paths.Clear();
     }
 }

@@ -28,6 +28,9 @@ internal sealed record ServeRequest
     /// <summary>Bytes of an origin to be made; null when it must exist.</summary>
     public long? Size { get; init; }
 
+    /// <summary>Whether the metadata takes all of its space at once, not as it needs it.</summary>
+    public bool ReservesMetadata { get; init; }
+
     /// <summary>Name of the device and of its export.</summary>
     public required string Name { get; init; }
 
@@ -58,13 +61,29 @@ internal sealed record ServeRequest
     /// <exception cref="CommandException">The origin is missing or has another size.</exception>
     public EraTable Prepare(NewFiles files, IBlockDevice? remote = null)
     {
-        if (Table is not null) return Table;
+        EraTable table = Table ?? PrepareFiles(files, remote);
+        if (ReservesMetadata) ReserveMetadata(table.MetadataPath);
+        return table;
+    }
+
+    private EraTable PrepareFiles(NewFiles files, IBlockDevice? remote)
+    {
         long size = remote is null ? PrepareOrigin(files) : SizeOf(remote);
         uint blockSectors = BlockSize is long bytes ? BlockSectors(bytes) : ExistingBlockSectors() ?? DefaultBlockSectors;
         string origin = remote is null ? Path.GetFullPath(Origin) : Origin;
         EraTable table = new(0, size / EraTable.SectorSize, Path.GetFullPath(Metadata), origin, blockSectors);
-        if (!Path.Exists(Metadata)) files.CreateReserved(Metadata, MetadataSizing.SuggestedBytes(table.BlockCount));
+        if (!Path.Exists(Metadata)) files.CreateSparse(Metadata, MetadataSizing.SuggestedBytes(table.BlockCount));
         return table;
+    }
+
+    private static void ReserveMetadata(string path)
+    {
+        using FileBlockDevice metadata = FileBlockDevice.Open(path);
+        try { metadata.Reserve(0, metadata.Length); }
+        catch (DeviceException fault) when (fault.Errno is Errno.ENOSPC or Errno.EDQUOT)
+        {
+            throw new CommandException($"{fault.Message}; make room there, or leave --reserve away");
+        }
     }
 
     private long PrepareOrigin(NewFiles files)

@@ -32,7 +32,6 @@ internal sealed class CountBitmap
     public CountBitmap(int entryCount)
     {
         EntryCount = entryCount;
-        Available = entryCount;
         IsChanged = true;
     }
 
@@ -45,7 +44,10 @@ internal sealed class CountBitmap
     /// <summary>Blocks with a count other than 0.</summary>
     public int Used { get; private set; }
 
-    /// <summary>Blocks neither in use nor held.</summary>
+    /// <summary>Blocks at lower positions have their space on the device; others are not to be handed out.</summary>
+    public int Backed { get; private set; }
+
+    /// <summary>Blocks with their space on the device that are neither in use nor held.</summary>
     public int Available { get; private set; }
 
     /// <summary>No block at a lower position has count 0. Kept as the kernel keeps it, so it may be too low.</summary>
@@ -88,7 +90,7 @@ internal sealed class CountBitmap
         }
 
         HoldWhatIsInUse(HeldFor.Nobody, []);
-        int firstFree = FindAvailable(0);
+        int firstFree = FirstUnused(0, EntryCount);
         NoneFreeBefore = (int)Math.Min(entry.NoneFreeBefore, (uint)(firstFree < 0 ? EntryCount : firstFree));
         return true;
     }
@@ -97,20 +99,8 @@ internal sealed class CountBitmap
     public void WriteTo(Span<byte> block) =>
         MemoryMarshal.AsBytes(_counts.AsSpan()).CopyTo(block[Unsafe.SizeOf<BitmapHeader>()..]);
 
-    /// <summary>The first block at or above a position that is neither in use nor held; -1 if there is none.</summary>
-    public int FindAvailable(int from)
-    {
-        if (Available == 0 || from >= EntryCount) return -1;
-        ulong notBelow = ulong.MaxValue << Shift(from);
-        for (int i = from / EntriesPerWord; i < WordCount; i++)
-        {
-            ulong available = ~(InUse(i) | _held[i]) & Inside(i) & notBelow;
-            if (available != 0) return (i * EntriesPerWord) + (BitOperations.TrailingZeroCount(available) / 2);
-            notBelow = ulong.MaxValue;
-        }
-
-        return -1;
-    }
+    /// <summary>The first available block at or above a position; -1 if there is none.</summary>
+    public int FindAvailable(int from) => Available == 0 || from >= Backed ? -1 : FirstUnused(from, Backed);
 
     /// <summary>How many counts are <see cref="Many"/>.</summary>
     public int CountOfMany()
@@ -131,9 +121,15 @@ internal sealed class CountBitmap
     /// <summary>The device became longer.</summary>
     public void ExtendTo(int entryCount)
     {
-        Available += entryCount - EntryCount;
         EntryCount = entryCount;
         IsChanged = true;
+    }
+
+    /// <summary>The blocks below a position have their space on the device from now on.</summary>
+    public void Back(int position)
+    {
+        Backed = position;
+        CountAvailable();
     }
 
     /// <summary>What it counts is committed now.</summary>
@@ -165,33 +161,59 @@ internal sealed class CountBitmap
             heldCount += BitOperations.PopCount(_held[i] & Inside(i));
         }
 
-        Available = EntryCount - heldCount;
+        CountAvailable();
         _holdsFreedBlocks = heldCount > Used;
+    }
+
+    private int FirstUnused(int from, int end)
+    {
+        ulong notBelow = ulong.MaxValue << Shift(from);
+        for (int i = from / EntriesPerWord; i < WordCount; i++)
+        {
+            ulong unused = Unused(i) & Below(end, i) & notBelow;
+            if (unused != 0) return (i * EntriesPerWord) + (BitOperations.TrailingZeroCount(unused) / 2);
+            notBelow = ulong.MaxValue;
+        }
+
+        return -1;
+    }
+
+    private void CountAvailable()
+    {
+        Available = 0;
+        for (int i = 0; i * EntriesPerWord < Backed; i++) Available += BitOperations.PopCount(Unused(i) & Below(Backed, i));
     }
 
     private void Take(int position)
     {
         Used++;
-        if (!IsHeld(position)) Available--;
+        if (IsOnOffer(position)) Available--;
         if (NoneFreeBefore == position) NoneFreeBefore++;
     }
 
     private void Release(int position)
     {
         Used--;
-        if (!IsHeld(position)) Available++;
+        if (IsOnOffer(position)) Available++;
         NoneFreeBefore = Math.Min(NoneFreeBefore, position);
     }
 
-    private bool IsHeld(int position) => ((_held[position / EntriesPerWord] >> Shift(position)) & 1) != 0;
+    /// <summary>Whether a block may be handed out whenever its count is 0.</summary>
+    private bool IsOnOffer(int position) =>
+        position < Backed && ((_held[position / EntriesPerWord] >> Shift(position)) & 1) == 0;
 
     /// <summary>A word's entries that are not 0, each as its lower bit.</summary>
     private ulong InUse(int word) => (_counts[word] | (_counts[word] >> 1)) & LowerBits;
 
+    /// <summary>A word's entries that are neither in use nor held, each as its lower bit.</summary>
+    private ulong Unused(int word) => ~(InUse(word) | _held[word]) & LowerBits;
+
     /// <summary>A word's entries that have a block, each as its lower bit.</summary>
-    private ulong Inside(int word)
+    private ulong Inside(int word) => Below(EntryCount, word);
+
+    private static ulong Below(int position, int word)
     {
-        int entries = EntryCount - (word * EntriesPerWord);
+        int entries = position - (word * EntriesPerWord);
         if (entries >= EntriesPerWord) return LowerBits;
         return entries <= 0 ? 0 : LowerBits & ~(ulong.MaxValue << Shift(entries));
     }

@@ -13,15 +13,20 @@ namespace DmEra.PersistentData.SpaceMaps;
 /// <remarks>A block is handed out only if it is free now and was free in the metadata last committed: the disk still
 /// needs it until the next commit. While readers have committed metadata pinned, blocks freed since are held back too.
 /// What the map needs to write itself out is kept back always, so that a full device can still commit that something
-/// was freed. When nothing else is left, the map grows with its device.</remarks>
+/// was freed.
+/// <para>On a sparse file a block is handed out only if its space is on the disk already. That of the lowest blocks is taken, in
+/// steps, as it is needed: up to the <em>frontier</em>. When that has reached the end, the map grows with its
+/// device.</para></remarks>
 public sealed class MetadataSpaceMap : ISpaceMap
 {
-    private const ulong MinGrowthBlocks = (1 << 20) / BlockManager.BlockSize;
+    // What is taken of the disk at once, and the least by which the device is made longer: 1 MiB.
+    private const ulong StepBlocks = (1 << 20) / BlockManager.BlockSize;
 
     private readonly BlockManager _blocks;
     private List<CountBitmap> _bitmaps = [];
     private OverflowCounts _overflow = new();
-    private ulong _available;       // blocks neither in use nor held
+    private ulong _frontier;        // blocks below it have their space on the device
+    private ulong _available;       // of these, the ones neither in use nor held
     private ulong _cursor;          // where the next search starts
     private bool _isWritingOut;     // the blocks kept back are for this
 
@@ -90,8 +95,8 @@ public sealed class MetadataSpaceMap : ISpaceMap
     }
 
     /// <inheritdoc/>
-    /// <remarks>The device is made longer if no block is free and it can be.</remarks>
-    /// <exception cref="DeviceException">The device failed while it was made longer.</exception>
+    /// <remarks>Space is taken, or the device made longer, if no block is free and it can be.</remarks>
+    /// <exception cref="DeviceException">The device failed at that.</exception>
     public ulong Allocate()
     {
         EnsureFree(1);
@@ -101,13 +106,17 @@ public sealed class MetadataSpaceMap : ISpaceMap
         return block;
     }
 
-    /// <summary>Makes sure that this many blocks can be allocated, by making the device longer if need be: for a
-    /// transaction that should not start what it cannot finish.</summary>
-    /// <exception cref="MetadataFullException">There are fewer, and the device cannot be made longer.</exception>
-    /// <exception cref="DeviceException">The device failed while it was made longer.</exception>
+    /// <summary>Makes sure that this many blocks can be allocated, by taking their space and making the device longer if need
+    /// be: for a transaction that should not start what it cannot finish.</summary>
+    /// <exception cref="MetadataFullException">There are fewer.</exception>
+    /// <exception cref="DeviceException">The device failed at that.</exception>
     public void EnsureFree(ulong count)
     {
-        while (FreeBlocks < count) Grow();
+        for (ulong wanted; (wanted = count + KeptBackBlocks) > _available;)
+        {
+            if (_frontier == BlockCount) Grow();
+            MoveFrontier(wanted - _available);
+        }
     }
 
     /// <summary>Counts the blocks from the end up to <paramref name="blockCount"/> as well; they are free.</summary>
@@ -121,7 +130,7 @@ public sealed class MetadataSpaceMap : ISpaceMap
         }
 
         BlockCount = blockCount;
-        CountAvailable();
+        OfferBacked();
     }
 
     /// <summary>The map is being written out and may use the blocks kept back for this, until <see cref="Publish"/>.</summary>
@@ -133,6 +142,7 @@ public sealed class MetadataSpaceMap : ISpaceMap
     {
         foreach (CountBitmap bitmap in _bitmaps) bitmap.Publish(readers);
         _isWritingOut = false;
+        _cursor = 0;        // what was freed comes first: low blocks have their space
         CountAvailable();
     }
 
@@ -152,7 +162,8 @@ public sealed class MetadataSpaceMap : ISpaceMap
         _bitmaps = bitmaps;
         _overflow = overflow;
         _isWritingOut = false;
-        CountAvailable();
+        _cursor = 0;
+        OfferBacked();
     }
 
     internal static int BitmapsFor(ulong blockCount) =>
@@ -199,6 +210,47 @@ public sealed class MetadataSpaceMap : ISpaceMap
         throw new UnreachableException("the number of available blocks is wrong");
     }
 
+    /// <summary>Takes the space of more blocks. Some of them may be in use.</summary>
+    private void MoveFrontier(ulong missing)
+    {
+        ulong left = BlockCount - _frontier;
+        ulong least = Math.Min(missing, left);
+        ulong step = Math.Clamp(StepBlocks, least, left);
+        if (!TryReserve(step, out DeviceException? fault) && (step == least || !TryReserve(step = least, out fault)))
+            throw Full("and its file system has no space for more", fault);
+        _frontier += step;
+        OfferBacked();
+    }
+
+    private bool TryReserve(ulong count, out DeviceException? fault)
+    {
+        fault = null;
+        try
+        {
+            (_blocks.Device as IReservable)?.Reserve((long)_frontier * BlockManager.BlockSize, (long)count * BlockManager.BlockSize);
+            return true;
+        }
+        catch (DeviceException refusal) when (refusal.Errno is Errno.ENOSPC or Errno.EDQUOT)
+        {
+            fault = refusal;
+            return false;
+        }
+    }
+
+    private void OfferBacked()
+    {
+        _frontier = _blocks.Device is IReservable ? Math.Min(_frontier, BlockCount) : BlockCount;
+        for (int i = 0; i < _bitmaps.Count; i++)
+        {
+            ulong first = (ulong)i * BitmapHeader.EntriesPerBlock;
+            CountBitmap bitmap = _bitmaps[i];
+            int backed = _frontier <= first ? 0 : (int)Math.Min(_frontier - first, (ulong)bitmap.EntryCount);
+            if (backed != bitmap.Backed) bitmap.Back(backed);
+        }
+
+        CountAvailable();
+    }
+
     /// <summary>Takes in blocks that the device has beyond the end of the map: somebody may have extended it, or else it is
     /// extended now.</summary>
     private void Grow()
@@ -212,7 +264,7 @@ public sealed class MetadataSpaceMap : ISpaceMap
 
     private void ExtendDevice()
     {
-        ulong wanted = Math.Min(BlockCount + Math.Max(MinGrowthBlocks, BlockCount / 4), BitmapHeader.MaxMetadataBlocks);
+        ulong wanted = Math.Min(BlockCount + Math.Max(StepBlocks, BlockCount / 4), BitmapHeader.MaxMetadataBlocks);
         try
         {
             if (_blocks.Device is not IExtendable device || !device.TryExtend((long)wanted * BlockManager.BlockSize))

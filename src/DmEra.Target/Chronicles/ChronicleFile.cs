@@ -59,7 +59,19 @@ internal sealed class ChronicleFile : IDisposable
     /// <exception cref="DeviceException">There is no room.</exception>
     public void MakeRoom()
     {
-        if (OffsetOf(_tail.Count + RecordsOfAnEra) > _file.Length) _file.TryExtend(OffsetOf(_tail.Count + ReservedAhead));
+        long end = _file.Length;
+        if (OffsetOf(_tail.Count + RecordsOfAnEra) <= end) return;
+        long longer = OffsetOf(_tail.Count + ReservedAhead);
+        _file.TryExtend(longer);
+        try
+        {
+            _file.Reserve(end, longer - end);
+        }
+        catch
+        {
+            _file.Cut(end);     // what is behind the records has its space
+            throw;
+        }
     }
 
     /// <summary>Appends a record. It is durable on return.</summary>

@@ -36,7 +36,7 @@ internal sealed partial class EraTransactions
         if (!HasDigestion) return;
         try
         {
-            if (!_metadata.HasRoomToDigest && !_metadata.TryMakeRoomToDigest())
+            if (!_metadata.TryMakeRoomToDigest())
             {
                 _digestion = Digestion.OutOfRoom;
                 return;
@@ -44,7 +44,7 @@ internal sealed partial class EraTransactions
 
             if (_metadata.DigestStep()) _uncommittedSteps++;
             else _digestion = Digestion.Done;
-            bool isEnough = _uncommittedSteps == StepsPerCommit || !_metadata.HasRoomKept;
+            bool isEnough = _uncommittedSteps == StepsPerCommit || !_metadata.TryKeepRoom();
             if (_uncommittedSteps > 0 && (isEnough || _digestion == Digestion.Done)) CommitOnce(NoChange);
         }
         catch (Exception fault)

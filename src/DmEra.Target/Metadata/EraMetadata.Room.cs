@@ -13,11 +13,8 @@ internal sealed partial class EraMetadata
     private const ulong WritesetLeafEntries = 201;
     private const ulong FewestIndexEntries = IndexLeafEntries / 3;
 
-    /// <summary>Metadata blocks that can be allocated now, without making the device longer.</summary>
+    /// <summary>Metadata blocks that can be allocated now, without taking more space.</summary>
     public ulong FreeBlocks => _store.SpaceMap.FreeBlocks;
-
-    /// <summary>Whether there is the room that <see cref="KeepRoom"/> asks for.</summary>
-    public bool HasRoomKept => FreeBlocks >= KeptRoom;
 
     /// <summary>Whether there is room to digest one block of the era array, to commit that, and to end the
     /// era.</summary>
@@ -66,10 +63,15 @@ internal sealed partial class EraMetadata
     /// <exception cref="MetadataFullException">There would not.</exception>
     public void KeepRoom() => _store.SpaceMap.EnsureFree(KeptRoom);
 
-    /// <summary>Makes the device longer, if it can be, so that a step of digestion finds room.</summary>
-    public bool TryMakeRoomToDigest()
+    /// <summary>As <see cref="KeepRoom"/>, for who can do without.</summary>
+    public bool TryKeepRoom() => TryEnsureFree(KeptRoom);
+
+    /// <summary>Makes sure that a step of digestion finds room, if that can be.</summary>
+    public bool TryMakeRoomToDigest() => TryEnsureFree(DigestRoom);
+
+    private bool TryEnsureFree(ulong count)
     {
-        try { _store.SpaceMap.EnsureFree(DigestRoom); }
+        try { _store.SpaceMap.EnsureFree(count); }
         catch (MetadataFullException) { return false; }
 
         return true;

@@ -90,6 +90,7 @@ public sealed class ForwardingDeviceTests
         Assert.False(filter.TryExtend(2));
         filter.Prefetch(0, 1);
         filter.BeginFlush(0, 1);
+        filter.Reserve(0, 1);
         filter.RefreshLength();
         Assert.Equal(1, filter.Length);
     }
@@ -154,7 +155,8 @@ public sealed class ForwardingDeviceTests
     }
 
     /// <summary>Can do everything, and remembers what it was asked for.</summary>
-    private sealed class TellTale : IBlockDevice, IImmediateAccess, IReadAhead, IWriteBehind, IExtendable, IRefreshable, IUnflushedWrites
+    private sealed class TellTale : IBlockDevice, IImmediateAccess, IReadAhead, IWriteBehind, IExtendable, IReservable, IRefreshable,
+        IUnflushedWrites
     {
         public List<string> Calls { get; } = [];
 
@@ -207,6 +209,8 @@ public sealed class ForwardingDeviceTests
             Calls.Add(nameof(TryExtend));
             return true;
         }
+
+        public void Reserve(long offset, long length) => Calls.Add(nameof(Reserve));
 
         public void RefreshLength() => Calls.Add(nameof(RefreshLength));
 

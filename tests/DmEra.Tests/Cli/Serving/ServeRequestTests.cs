@@ -1,3 +1,4 @@
+using System.Globalization;
 using DmEra.Cli;
 using DmEra.Cli.Serving;
 using DmEra.Target.Mapping;
@@ -22,6 +23,18 @@ public sealed class ServeRequestTests : IDisposable
         Assert.Equal($"0 2097152 era {_folder["disk.era"]} {_folder["disk"]} 128", table.ToString());
         Assert.Equal(GiB, new FileInfo(_folder["disk"]).Length);
         Assert.Equal(4 << 20, new FileInfo(_folder["disk.era"]).Length);
+    }
+
+    [Theory]
+    [InlineData(false, 0, 0)]
+    [InlineData(true, 4 << 20, 5 << 20)]
+    public void New_metadata_takes_its_space_as_it_needs_it_or_at_once(bool reserves, long least, long most)
+    {
+        using NewFiles files = new();
+        (Request(size: GiB) with { ReservesMetadata = reserves }).Prepare(files);
+
+        string blocks = Oracle.Run("stat", "--format=%b", _folder["disk.era"]).AssertSuccess().Output;
+        Assert.InRange(512 * long.Parse(blocks, CultureInfo.InvariantCulture), least, most);
     }
 
     [Fact]

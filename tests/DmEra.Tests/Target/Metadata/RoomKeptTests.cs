@@ -34,7 +34,7 @@ public class RoomKeptTests
     [Theory, MemberData(nameof(Kept))]
     public void What_is_kept_suffices_to_end_an_era_and_begin_another_and_drop_the_snapshot(uint blocks, int writesets, ulong kept)
     {
-        EraMetadata metadata = SmallestWith(blocks, writesets, metadata => metadata.HasRoomKept);
+        EraMetadata metadata = SmallestWith(blocks, writesets, metadata => metadata.FreeBlocks >= metadata.KeptRoom);
         Assert.Equal(kept, metadata.FreeBlocks);
 
         metadata.Mark(0, 1);
