@@ -1,6 +1,8 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
 using System.Globalization;
+using DmEra.Serving;
+using DmEra.Target.Tracking;
 
 namespace DmEra.Cli;
 
@@ -23,7 +25,17 @@ internal static class CommonArguments
         return operand;
     }
 
-    /// <summary>A device being served, as the commands that talk to it name it.</summary>
+    /// <summary>A device in use, whoever maps it.</summary>
+    public static Argument<string> AnyDevice() =>
+        Operand("DEVICE", "name from 'era ls', path of a control socket, or device of the kernel's dm-era");
+
+    /// <summary>Opens it.</summary>
+    /// <exception cref="CommandException">There is no such device.</exception>
+    /// <exception cref="IOException">It cannot be reached.</exception>
+    public static ILiveDevice OpenDevice(this ParseResult parse, Argument<string> device) =>
+        DeviceLookup.Open(parse.GetRequiredValue(device), parse.InvocationConfiguration.Error);
+
+    /// <summary>A device being served, as the commands that talk to its server name it.</summary>
     public static Argument<string> Device() =>
         Operand("DEVICE", "name from 'era ls', or path of a control socket");
 

@@ -1,7 +1,6 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
 using System.Net.Sockets;
-using DmEra.Control;
 using DmEra.Devices;
 using DmEra.PersistentData.Blocks;
 using DmEra.Target.History;
@@ -45,7 +44,7 @@ internal static class ErrorLine
     };
 
     private static bool IsExpected(Exception fault) =>
-        fault is CommandException or ControlException or EraTargetException or EraNotBegunException or MetadataException
+        fault is CommandException or EraTargetException or EraNotBegunException or MetadataException
             or IOException or UnauthorizedAccessException or SocketException;
 
     private static string CommandName(ParseResult parse) =>

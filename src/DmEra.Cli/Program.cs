@@ -4,6 +4,7 @@ using System.CommandLine.Invocation;
 using System.Text;
 using DmEra.Cli.Commands;
 using DmEra.Devices;
+using DmEra.Serving;
 
 namespace DmEra.Cli;
 
@@ -81,6 +82,7 @@ internal static class Program
             return fault switch
             {
                 CommandException expected => expected.ExitCode,
+                SettingsException => ExitCode.Usage,
                 OperationCanceledException => StopToken.ExitCode,
                 _ => ExitCode.Failed,
             };

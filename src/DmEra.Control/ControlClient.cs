@@ -3,6 +3,11 @@ using System.Net.Sockets;
 using System.Text;
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
+using DmEra.Serving;
+using DmEra.Serving.Sockets;
+using DmEra.Target.Chronicles;
+using DmEra.Target.History;
+using DmEra.Target.Tracking;
 
 namespace DmEra.Control;
 
@@ -37,21 +42,20 @@ public sealed class ControlClient : IDisposable
     }
 
     /// <summary>Starts a new era.</summary>
-    /// <returns>Its number and mark.</returns>
-    public async Task<CheckpointReply> CheckpointAsync(CancellationToken cancellation)
+    public async Task<EraBeginning> CheckpointAsync(CancellationToken cancellation)
     {
         using HttpResponseMessage response = await SendAsync(HttpMethod.Post, "/checkpoint", null, cancellation);
-        return await ReadAsync(response, ControlJson.Context.CheckpointReply, cancellation);
+        return await ReadAsync(response, ControlJson.Context.EraBeginning, cancellation);
     }
 
     /// <summary>Finds the era that somebody means.</summary>
     /// <param name="name">Its number, which need not have begun; <c>ERA:MARK</c>; or a label.</param>
     /// <param name="cancellation">Gives up.</param>
-    public async Task<EraReply> FindEraAsync(string name, CancellationToken cancellation)
+    public async Task<EraBeginning> FindEraAsync(string name, CancellationToken cancellation)
     {
         string path = $"/era?name={Uri.EscapeDataString(name)}";
         using HttpResponseMessage response = await SendAsync(HttpMethod.Get, path, null, cancellation);
-        return await ReadAsync(response, ControlJson.Context.EraReply, cancellation);
+        return await ReadAsync(response, ControlJson.Context.EraBeginning, cancellation);
     }
 
     /// <summary>Sends a message as the kernel's target takes it.</summary>
@@ -95,12 +99,12 @@ public sealed class ControlClient : IDisposable
 
     /// <summary>Copies the list of the blocks written in an era or later.</summary>
     /// <param name="since">The era: its number, <c>ERA:MARK</c>, or a label.</param>
-    /// <param name="format"><c>xml</c>, <c>json</c> or <c>ranges</c>.</param>
+    /// <param name="format">How it is written.</param>
     /// <param name="output">Where to.</param>
     /// <param name="cancellation">Gives up.</param>
-    public async Task CopyChangesAsync(string since, string format, Stream output, CancellationToken cancellation)
+    public async Task CopyChangesAsync(string since, ChangeListFormat format, Stream output, CancellationToken cancellation)
     {
-        string path = $"/changed?since={Uri.EscapeDataString(since)}&format={Uri.EscapeDataString(format)}";
+        string path = $"/changed?since={Uri.EscapeDataString(since)}&format={format.ToString().ToLowerInvariant()}";
         using HttpResponseMessage response = await SendAsync(HttpMethod.Get, path, null, cancellation);
         using Stream list = await response.Content.ReadAsStreamAsync(cancellation);
         byte[] buffer = new byte[1 << 16];
@@ -153,7 +157,7 @@ public sealed class ControlClient : IDisposable
         }
         catch (HttpRequestException fault)
         {
-            if (fault.InnerException is ControlException refusal) throw refusal;
+            if (fault.InnerException is ServingException refusal) throw new ControlException(refusal.Message, refusal);
             throw Unreachable(fault);
         }
 

@@ -1,6 +1,8 @@
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
 using DmEra.Devices;
+using DmEra.Serving.Hosting;
+using DmEra.Target.Chronicles;
 using DmEra.Target.History;
 using DmEra.Target.Mapping;
 using Microsoft.AspNetCore.Builder;
@@ -9,51 +11,85 @@ using Microsoft.AspNetCore.Routing;
 
 namespace DmEra.Control;
 
-/// <summary>The resources under <c>/v1/device</c>. Handlers block their thread while the target works: few people
-/// ask at the same time.</summary>
-internal static class ControlEndpoints
+/// <summary>The resources under <c>/v1/devices</c>, one for each device, and <c>/v1/device</c>, which is the only one. Handlers block
+/// their thread while the target works: few people ask at the same time.</summary>
+internal sealed class ControlEndpoints
 {
-    private const string Root = "/v1/device";
+    private const string All = "/v1/devices";
+    private const string Named = $"{All}/{{name}}";
+    private const string Only = "/v1/device";
 
-    /// <summary>Adds the resources of a device to a server.</summary>
-    /// <param name="application">The server.</param>
-    /// <param name="device">The device.</param>
-    /// <param name="log">Is told, a line each, of faults that cannot be answered any more.</param>
-    public static void Map(WebApplication application, ServedDevice device, Action<string> log)
+    private readonly DeviceHost _host;
+    private readonly PauseResource _pauses = new();
+    private readonly CancellationToken _stopping;
+
+    private ControlEndpoints(DeviceHost host, CancellationToken stopping)
     {
-        EraTarget target = device.Target;
+        _host = host;
+        _stopping = stopping;
+    }
+
+    /// <summary>Adds the resources of a host's devices to a server.</summary>
+    /// <param name="application">The server.</param>
+    /// <param name="host">The devices.</param>
+    /// <param name="log">Is told, a line each, of faults that cannot be answered any more.</param>
+    public static void Map(WebApplication application, DeviceHost host, Action<string> log)
+    {
+        ControlEndpoints endpoints = new(host, application.Lifetime.ApplicationStopping);
         application.Use((context, next) => AnswerFaults(context, next, log));
-        application.MapGet(Root, context => ReplyAsync(context, device.Describe(), ControlJson.Context.DeviceDescription));
-        application.MapGet($"{Root}/changed", context => SendChanges(context, device));
-        application.MapGet($"{Root}/era", context =>
+        application.MapGet(All, endpoints.ListAsync);
+        endpoints.MapDevice(application, Only, _ => endpoints.OnlyDevice());
+        endpoints.MapDevice(application, Named, context => endpoints.Find((string)context.Request.RouteValues["name"]!));
+    }
+
+    private void MapDevice(WebApplication application, string root, Func<HttpContext, ServedDevice> find)
+    {
+        application.MapGet(root, context => ReplyAsync(context, find(context).Describe(), ControlJson.Context.DeviceDescription));
+        application.MapGet($"{root}/changed", context => SendChanges(context, find(context)));
+        application.MapGet($"{root}/era", context =>
         {
+            ServedDevice device = find(context);
             uint era = device.Eras.Find((string?)context.Request.Query["name"] ?? throw new BadHttpRequestException("give a name"));
-            return ReplyAsync(context, new EraReply(era, target.MarkOf(era)), ControlJson.Context.EraReply);
+            return ReplyAsync(context, new EraBeginning(era, device.Target.MarkOf(era)), ControlJson.Context.EraBeginning);
         });
-        application.MapPost($"{Root}/checkpoint", context =>
+        application.MapPost($"{root}/checkpoint", context =>
         {
+            EraTarget target = find(context).Target;
             uint era = target.Checkpoint();
-            return ReplyAsync(context, new CheckpointReply(era, target.MarkOf(era)), ControlJson.Context.CheckpointReply);
+            return ReplyAsync(context, new EraBeginning(era, target.MarkOf(era)), ControlJson.Context.EraBeginning);
         });
-        application.MapPost($"{Root}/messages", async context =>
+        application.MapPost($"{root}/messages", async context =>
         {
             MessageRequest request = await ReadAsync(context, ControlJson.Context.MessageRequest);
-            target.Message(request.Message.Split(' ', StringSplitOptions.RemoveEmptyEntries));
+            find(context).Target.Message(request.Message.Split(' ', StringSplitOptions.RemoveEmptyEntries));
             Done(context);
         });
-        application.MapPost($"{Root}/suspend", context => Do(context, target.Suspend));
-        application.MapPost($"{Root}/resume", context => Do(context, target.Resume));
-        application.MapPost($"{Root}/resize", async context =>
+        application.MapPost($"{root}/suspend", context => Do(context, find(context).Target.Suspend));
+        application.MapPost($"{root}/resume", context => Do(context, find(context).Target.Resume));
+        application.MapPost($"{root}/resize", async context =>
         {
             ResizeRequest request = await ReadAsync(context, ControlJson.Context.ResizeRequest);
-            target.Resize(Sectors(request.Size));
+            find(context).Target.Resize(Sectors(request.Size));
             Done(context);
         });
-        PauseResource pauses = new(target);
-        application.MapPost($"{Root}/pause", context => HoldPauseAsync(context, pauses, application.Lifetime.ApplicationStopping));
-        application.MapDelete($"{Root}/pause/{{id}}", context => Do(context, () => pauses.End((string?)context.Request.RouteValues["id"])));
-        application.MapPost($"{Root}/stop", context => Stop(context, device));
+        application.MapPost($"{root}/pause", context => HoldPauseAsync(context, find(context).Target));
+        application.MapDelete($"{root}/pause/{{id}}", context => Do(context, () => _pauses.End((string?)context.Request.RouteValues["id"])));
+        application.MapPost($"{root}/stop", context => StopAsync(context, find(context)));
     }
+
+    private ServedDevice Find(string name) => _host.Find(name)
+        ?? throw new BadHttpRequestException($"{name}: no such device is served here", StatusCodes.Status404NotFound);
+
+    private ServedDevice OnlyDevice() => _host.Devices switch
+    {
+        [ServedDevice only] => only,
+        [] => throw new BadHttpRequestException("no device is served here", StatusCodes.Status404NotFound),
+        { Count: int count } => throw new BadHttpRequestException(
+            $"{count} devices are served here: name one; 'era ls' lists them", StatusCodes.Status409Conflict),
+    };
+
+    private Task ListAsync(HttpContext context) => ReplyAsync(
+        context, [.. _host.Devices.Select(device => device.Describe())], ControlJson.Context.IReadOnlyListDeviceDescription);
 
     private static async Task AnswerFaults(HttpContext context, RequestDelegate next, Action<string> log)
     {
@@ -103,10 +139,11 @@ internal static class ControlEndpoints
 
     private static void Done(HttpContext context) => context.Response.StatusCode = StatusCodes.Status204NoContent;
 
-    private static async Task HoldPauseAsync(HttpContext context, PauseResource pauses, CancellationToken stopping)
+    private async Task HoldPauseAsync(HttpContext context, EraTarget target)
     {
-        using CancellationTokenSource end = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted, stopping);
-        await pauses.HoldAsync(
+        using CancellationTokenSource end = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted, _stopping);
+        await _pauses.HoldAsync(
+            target,
             async pause =>
             {
                 await ReplyAsync(context, pause, ControlJson.Context.PauseReply);
@@ -115,11 +152,12 @@ internal static class ControlEndpoints
             end.Token);
     }
 
-    private static async Task Stop(HttpContext context, ServedDevice device)
+    // A process that is there for one device ends with it.
+    private async Task StopAsync(HttpContext context, ServedDevice device)
     {
-        device.Stop();
-        if (await device.Stopped is string fault)
-            throw new ControlException($"stopped; but {fault}");
+        if (_host.IsForOne) _host.Stop();
+        else _host.Detach(device.Name, force: true);
+        if (await device.Stopped is string fault) throw new ControlException($"stopped; but {fault}");
         Done(context);
     }
 

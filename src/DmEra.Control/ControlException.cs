@@ -1,5 +1,5 @@
 namespace DmEra.Control;
 
-/// <summary>A device cannot be served under a name or path, or cannot be reached there. The message is one line that
-/// says what to do.</summary>
-public sealed class ControlException(string message, Exception? inner = null) : Exception(message, inner);
+/// <summary>A control socket cannot be reached, or what is asked there is refused. The message is one line that says what to
+/// do.</summary>
+public sealed class ControlException(string message, Exception? inner = null) : IOException(message, inner);

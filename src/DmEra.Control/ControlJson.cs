@@ -1,6 +1,8 @@
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using DmEra.Target.Chronicles;
+using DmEra.Target.Tracking;
 
 namespace DmEra.Control;
 
@@ -17,7 +19,7 @@ public static class ControlJson
         JsonSerializer.Serialize(device, Context.DeviceDescription);
 
     /// <summary>An era that has begun.</summary>
-    public static string Of(CheckpointReply begun) => JsonSerializer.Serialize(begun, Context.CheckpointReply);
+    public static string Of(EraBeginning begun) => JsonSerializer.Serialize(begun, Context.EraBeginning);
 
     /// <summary>An array of devices.</summary>
     public static string Of(IReadOnlyList<DeviceDescription> devices) =>
@@ -33,8 +35,7 @@ public static class ControlJson
 [JsonSerializable(typeof(IReadOnlyList<DeviceDescription>))]
 [JsonSerializable(typeof(MessageRequest))]
 [JsonSerializable(typeof(ResizeRequest))]
-[JsonSerializable(typeof(CheckpointReply))]
-[JsonSerializable(typeof(EraReply))]
+[JsonSerializable(typeof(EraBeginning))]
 [JsonSerializable(typeof(PauseReply))]
 [JsonSerializable(typeof(ErrorReply))]
 internal sealed partial class ControlJsonContext : JsonSerializerContext;

@@ -1,3 +1,5 @@
+using DmEra.Serving.Hosting;
+using DmEra.Serving.Sockets;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
@@ -6,7 +8,7 @@ using Microsoft.Extensions.DependencyInjection;
 
 namespace DmEra.Control;
 
-/// <summary>The control plane of a served device: HTTP on a Unix socket (docs/control-api.md).</summary>
+/// <summary>The control plane of served devices: HTTP on a Unix socket (docs/control-api.md).</summary>
 public sealed class ControlServer : IAsyncDisposable
 {
     private const int LongestRequestBytes = 64 << 10;
@@ -18,11 +20,11 @@ public sealed class ControlServer : IAsyncDisposable
     private ControlServer(WebApplication application) => _application = application;
 
     /// <summary>Serves requests that come in at a socket.</summary>
-    /// <param name="device">What they are about.</param>
+    /// <param name="host">What they are about.</param>
     /// <param name="listener">Where they come in.</param>
     /// <param name="log">Is told, a line each, of faults that cannot be answered.</param>
     public static async Task<ControlServer> StartAsync(
-        ServedDevice device, UnixListener listener, Action<string> log)
+        DeviceHost host, UnixListener listener, Action<string> log)
     {
         // Empty: neither settings files of the current folder, nor the environment, nor signal handlers.
         WebApplicationBuilder builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
@@ -35,7 +37,7 @@ public sealed class ControlServer : IAsyncDisposable
             kestrel.ListenUnixSocket(listener.Path, endpoint => endpoint.Protocols = HttpProtocols.Http1);
         });
         WebApplication application = builder.Build();
-        ControlEndpoints.Map(application, device, log);
+        ControlEndpoints.Map(application, host, log);
         await application.StartAsync();
         return new ControlServer(application);
     }

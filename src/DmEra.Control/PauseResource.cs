@@ -4,16 +4,17 @@ using Microsoft.AspNetCore.Http;
 
 namespace DmEra.Control;
 
-/// <summary>The pause that somebody at the control socket holds. It ends when they say so, or are gone: nobody can leave the device
+/// <summary>The pauses that are held at the control socket. One ends when they say so, or are gone: nobody can leave a device
 /// waiting for ever.</summary>
-internal sealed class PauseResource(EraTarget target)
+internal sealed class PauseResource
 {
     private readonly ConcurrentDictionary<Guid, EraPause> _held = new();
 
     /// <summary>Pauses the device for as long as the connection lasts.</summary>
+    /// <param name="target">The device.</param>
     /// <param name="tellAsync">Told the pause when it has begun.</param>
     /// <param name="end">Cancelled when the client is gone, or the server stops.</param>
-    public async Task HoldAsync(Func<PauseReply, Task> tellAsync, CancellationToken end)
+    public async Task HoldAsync(EraTarget target, Func<PauseReply, Task> tellAsync, CancellationToken end)
     {
         using EraPause pause = target.Pause();
         Guid id = Guid.NewGuid();

@@ -47,18 +47,24 @@ public static class ListeningSocket
     /// file.</exception>
     public static void RequireFree(string path)
     {
+        RequirePossible(path);
+        if (!Path.Exists(path)) return;
+        if (!IsSocket(path))
+            throw new IOException($"{path}: exists and is not a socket; choose another name or path");
+        if (IsAlive(path))
+            throw new IOException($"{path}: another server listens there; stop it, or choose another name or path");
+    }
+
+    /// <summary>Checks that a path can be that of a Unix socket, whatever lies there.</summary>
+    /// <exception cref="IOException">It is too long.</exception>
+    public static void RequirePossible(string path)
+    {
         int length = Encoding.UTF8.GetByteCount(path);
         if (length > LongestPathBytes)
         {
             throw new IOException($"{path}: these {length} bytes are more than the {LongestPathBytes} that the path "
                 + "of a socket can have; choose a shorter name or path");
         }
-
-        if (!Path.Exists(path)) return;
-        if (!IsSocket(path))
-            throw new IOException($"{path}: exists and is not a socket; choose another name or path");
-        if (IsAlive(path))
-            throw new IOException($"{path}: another server listens there; stop it, or choose another name or path");
     }
 
     /// <summary>The file of a Unix socket; null for other kinds.</summary>

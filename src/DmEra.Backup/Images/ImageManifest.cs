@@ -1,5 +1,6 @@
 using System.Text.Json.Serialization;
 using DmEra.Target.Chronicles;
+using DmEra.Target.Tracking;
 
 namespace DmEra.Backup.Images;
 
@@ -63,13 +64,6 @@ public sealed record ImageLink(uint Number, Guid Id);
 /// <param name="Id">Its id.</param>
 /// <param name="Created">When it was begun.</param>
 internal sealed record RememberedImage(Guid Repository, uint Number, Guid Id, DateTimeOffset Created);
-
-/// <summary>The device that an image was taken of.</summary>
-/// <param name="Name">What the user called it.</param>
-/// <param name="Lineage">The id in its metadata; null when that is blank, as the kernel leaves it.</param>
-/// <param name="SizeSectors">Its length.</param>
-/// <param name="BlockSizeSectors">Its origin block.</param>
-public sealed record DeviceIdentity(string Name, Guid? Lineage, long SizeSectors, uint BlockSizeSectors);
 
 /// <summary>Blocks known to have been written in an era or later.</summary>
 /// <param name="Era">The era.</param>

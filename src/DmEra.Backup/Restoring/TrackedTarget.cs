@@ -1,10 +1,10 @@
-using DmEra.Backup.Images;
 using DmEra.Backup.Sources;
 using DmEra.Devices;
 using DmEra.Target.Chronicles;
 using DmEra.Target.History;
 using DmEra.Target.Mapping;
 using DmEra.Target.Metadata;
+using DmEra.Target.Tracking;
 
 namespace DmEra.Backup.Restoring;
 

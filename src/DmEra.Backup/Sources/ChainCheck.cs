@@ -5,6 +5,7 @@ using DmEra.Backup.Reading;
 using DmEra.Backup.Stores;
 using DmEra.Target.Chronicles;
 using DmEra.Target.History;
+using DmEra.Target.Tracking;
 
 namespace DmEra.Backup.Sources;
 

@@ -2,7 +2,7 @@ using DmEra.Backup.Images;
 using DmEra.Backup.Maps;
 using DmEra.Devices;
 using DmEra.Target.Chronicles;
-using DmEra.Target.History;
+using DmEra.Target.Tracking;
 
 namespace DmEra.Backup.Sources;
 
@@ -10,31 +10,6 @@ namespace DmEra.Backup.Sources;
 /// <param name="device">Where to read.</param>
 /// <param name="ranges">What, ascending.</param>
 public delegate void TakePass(IBlockDevice device, IEnumerable<SectorRange> ranges);
-
-/// <summary>A device whose writes are recorded in eras. One thread at a time.</summary>
-public interface ITrackedDevice : IDisposable
-{
-    /// <summary>The device.</summary>
-    DeviceIdentity Device { get; }
-
-    /// <summary>The era that is open, or was archived last.</summary>
-    uint CurrentEra { get; }
-
-    /// <summary>The era before whose beginning writes were last missed, as when the origin was changed by something else; 0 when
-    /// nothing is known of such a thing.</summary>
-    uint Gap { get; }
-
-    /// <summary>The content of the device as it is now.</summary>
-    IBlockDevice Origin { get; }
-
-    /// <summary>The mark of the beginning of an era; null when it has none.</summary>
-    /// <exception cref="IOException">It cannot be read.</exception>
-    Guid? MarkOf(uint era);
-
-    /// <summary>The blocks that were written in an era or later, ascending.</summary>
-    /// <exception cref="IOException">The metadata cannot be read.</exception>
-    IEnumerable<BlockRange> WrittenSince(uint era);
-}
 
 /// <summary>A device as something to take images of.</summary>
 public interface IBackupSource : ITrackedDevice

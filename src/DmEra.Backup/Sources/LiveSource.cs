@@ -3,8 +3,10 @@ using DmEra.Backup.Maps;
 using DmEra.Backup.Packs;
 using DmEra.Backup.Stores;
 using DmEra.Devices;
+using DmEra.Devices.Processes;
 using DmEra.Target.Chronicles;
 using DmEra.Target.History;
+using DmEra.Target.Tracking;
 
 namespace DmEra.Backup.Sources;
 
@@ -128,11 +130,11 @@ public sealed class LiveSource : IBackupSource
 
     private TakenPoint TakeInPasses(TakePlan plan, TakePass pass)
     {
-        uint era = _device.Checkpoint();
+        uint era = _device.Checkpoint().Era;
         pass(Origin, plan.FirstPass(Origin, WrittenSince));
         for (int passes = 1; passes < MaxPasses && BytesOf(plan.SectorsOf(WrittenSince(era))) > MaxHeldBytes; passes++)
         {
-            uint next = _device.Checkpoint();
+            uint next = _device.Checkpoint().Era;
             pass(Origin, plan.SectorsOf(WrittenSince(era)));
             era = next;
         }

@@ -4,6 +4,7 @@ using DmEra.Devices;
 using DmEra.Target.Chronicles;
 using DmEra.Target.History;
 using DmEra.Target.Metadata;
+using DmEra.Target.Tracking;
 
 namespace DmEra.Backup.Sources;
 

@@ -3,6 +3,7 @@ using DmEra.Backup.Maps;
 using DmEra.Backup.Packs;
 using DmEra.Devices;
 using DmEra.Target.History;
+using DmEra.Target.Tracking;
 
 namespace DmEra.Backup.Sources;
 

@@ -3,6 +3,7 @@ using DmEra.Backup.Maps;
 using DmEra.Backup.Packs;
 using DmEra.Backup.Sources;
 using DmEra.Backup.Stores;
+using DmEra.Target.Tracking;
 
 namespace DmEra.Backup.Taking;
 

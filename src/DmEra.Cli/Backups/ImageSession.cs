@@ -1,9 +1,10 @@
 using DmEra.Backup.Images;
 using DmEra.Backup.Reading;
 using DmEra.Cli.Serving;
-using DmEra.Control;
 using DmEra.Devices;
 using DmEra.Nbd;
+using DmEra.Serving.FrontEnds;
+using DmEra.Serving.Sockets;
 
 namespace DmEra.Cli.Backups;
 
@@ -20,7 +21,7 @@ internal sealed class ImageSession(
     string name,
     IReadOnlyList<ListenAddress> listen,
     RuntimeFolder? runtime,
-    NbdServerOptions options) : INbdLog
+    NbdServerOptions options)
 {
     private TextWriter _error = TextWriter.Null;
 
@@ -36,7 +37,7 @@ internal sealed class ImageSession(
         repository.Remark = remarks.Add;
         using ImageDevice device = ImageDevice.Open(repository, image, "era serve", TimeProvider.System);
         NbdExport export = new(name, device, new BlockStatusCatalog(device)) { IsReadOnly = true };
-        using NbdServer server = new([export], options with { Log = this });
+        using NbdServer server = new([export], options with { Log = new NbdLog(Log) });
         bool requiresTls = options.Tls is { Mode: NbdTlsMode.Require };
         ServeSession.Announce(ServeSession.Readers(listen, output, error), [.. listen.Select(address => address.Uri(name, address.Open(server), requiresTls))]);
         remarks.ForEach(Log);
@@ -46,13 +47,6 @@ internal sealed class ImageSession(
         server.Stop();
         return ExitCode.Done;
     }
-
-    void INbdLog.Note(string message)
-    {
-        // Clients that come and go are nobody's concern.
-    }
-
-    void INbdLog.Fault(string message, Exception cause) => Log($"{message}: {cause.Message}");
 
     private void Log(string line) => _error.WriteLine($"era: {line.ReplaceLineEndings(" ")}");
 }

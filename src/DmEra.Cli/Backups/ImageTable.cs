@@ -1,5 +1,6 @@
 using System.Globalization;
 using DmEra.Backup.Images;
+using DmEra.Serving;
 
 namespace DmEra.Cli.Backups;
 

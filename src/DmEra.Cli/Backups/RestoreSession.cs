@@ -2,6 +2,7 @@ using DmEra.Backup.Images;
 using DmEra.Backup.Restoring;
 using DmEra.Cli.Offline;
 using DmEra.Devices;
+using DmEra.Serving;
 
 namespace DmEra.Cli.Backups;
 

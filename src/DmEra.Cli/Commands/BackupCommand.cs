@@ -5,6 +5,7 @@ using DmEra.Backup.Stores;
 using DmEra.Backup.Taking;
 using DmEra.Cli.Backups;
 using DmEra.Cli.Offline;
+using DmEra.Target.Metadata;
 
 namespace DmEra.Cli.Commands;
 
@@ -93,7 +94,7 @@ internal sealed class BackupCommand
         LiveHooks hooks = new(parse.GetValue(_freeze), parse.GetValue(_thaw), parse.GetValue(_snapshot), parse.GetValue(_release));
         return MetadataFile.Use(metadata ?? DefaultMetadata.NameOf(device), () =>
         {
-            using IBackupSource source = BackupSource.Open(device, metadata, hooks, stop.Token);
+            using IBackupSource source = BackupSource.Open(device, metadata, hooks, parse.InvocationConfiguration.Error, stop.Token);
             return parse.GetValue(_estimate) ? Estimate(parse, source, stop.Token) : Take(parse, source, stop.Token);
         });
     }

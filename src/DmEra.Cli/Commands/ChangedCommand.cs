@@ -1,5 +1,6 @@
 using System.CommandLine;
-using DmEra.Control;
+using DmEra.Target.History;
+using DmEra.Target.Tracking;
 
 namespace DmEra.Cli.Commands;
 
@@ -8,7 +9,7 @@ internal static class ChangedCommand
 {
     public static Command Create()
     {
-        Argument<string> device = CommonArguments.Device();
+        Argument<string> device = CommonArguments.AnyDevice();
         Option<string> since = CommonArguments.Era("--since", "list what was written in this era, or since this label, or later");
         Option<string> format = CommonArguments.ListFormat();
         EraCommand command = new(
@@ -21,11 +22,11 @@ internal static class ChangedCommand
             since,
             format,
         };
-        command.SetAction(async (parse, cancellation) =>
+        command.SetAction(parse =>
         {
-            using ControlClient client = DeviceLookup.Connect(parse.GetRequiredValue(device));
-            Stream output = parse.OutputStream();
-            await client.CopyChangesAsync(parse.GetRequiredValue(since), parse.GetRequiredValue(format), output, cancellation);
+            using ILiveDevice asked = parse.OpenDevice(device);
+            asked.WriteChanges(
+                parse.GetRequiredValue(since), Enum.Parse<ChangeListFormat>(parse.GetRequiredValue(format), ignoreCase: true), parse.OutputStream());
             return ExitCode.Done;
         });
         return command;

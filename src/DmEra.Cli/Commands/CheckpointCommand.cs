@@ -1,7 +1,8 @@
 using System.CommandLine;
-using DmEra.Backup.Sources;
 using DmEra.Control;
-using DmEra.Tools.Labels;
+using DmEra.Target.Chronicles;
+using DmEra.Target.Labels;
+using DmEra.Target.Tracking;
 
 namespace DmEra.Cli.Commands;
 
@@ -10,8 +11,7 @@ internal static class CheckpointCommand
 {
     public static Command Create()
     {
-        Argument<string> device = CommonArguments.Operand(
-            "DEVICE", "name from 'era ls', path of a control socket, or device of the kernel's dm-era");
+        Argument<string> device = CommonArguments.AnyDevice();
         Option<string?> label = CommonArguments.Text(
             "--label", "TEXT", "call this moment so; commands that take an era take its label as well");
         Option<bool> json = CommonArguments.Json();
@@ -26,42 +26,15 @@ internal static class CheckpointCommand
             label,
             json,
         };
-        command.SetAction(async (parse, cancellation) =>
+        command.SetAction(parse =>
         {
-            string name = parse.GetRequiredValue(device);
-            using ControlClient? client = DeviceLookup.TryConnect(name);
-            CheckpointReply begun = client is not null
-                ? await OfServedAsync(client, parse.GetValue(label), cancellation)
-                : OfMapped(name, parse.GetValue(label));
+            using ILiveDevice asked = parse.OpenDevice(device);
+            EraBeginning begun = parse.GetValue(label) is string text
+                ? LabelBook.Mark(asked.MetadataPath!, text, asked.Device.Lineage, asked.Checkpoint, TimeProvider.System)
+                : asked.Checkpoint();
             parse.Output().WriteLine(parse.GetValue(json) ? ControlJson.Of(begun) : $"{begun.Era}");
             return ExitCode.Done;
         });
         return command;
     }
-
-    private static async Task<CheckpointReply> OfServedAsync(ControlClient client, string? label, CancellationToken cancellation)
-    {
-        if (label is null) return await client.CheckpointAsync(cancellation);
-        DeviceDescription device = await client.DescribeAsync(cancellation);
-        return Label(label, device.Metadata, device.Lineage, () => client.CheckpointAsync(cancellation).GetAwaiter().GetResult());
-    }
-
-    private static CheckpointReply OfMapped(string name, string? label)
-    {
-        using KernelDevice device = DeviceLookup.OpenMapped(name);
-        return label is null ? Checkpoint() : Label(label, device.MetadataPath, device.Device.Lineage, Checkpoint);
-
-        // The kernel's eras have no marks.
-        CheckpointReply Checkpoint() => new(device.Checkpoint(), Mark: null);
-    }
-
-    private static CheckpointReply Label(string label, string metadata, Guid? lineage, Func<CheckpointReply> checkpoint) =>
-        LabelBook.Change(metadata, book =>
-        {
-            // Before there is an era that nobody can find by its name.
-            book.RequireFree(label);
-            CheckpointReply begun = checkpoint();
-            book.Add(new EraLabel(label, begun.Era, TimeProvider.System.GetUtcNow(), lineage, begun.Mark));
-            return begun;
-        });
 }

@@ -2,6 +2,7 @@ using System.CommandLine;
 using DmEra.Cli.Offline;
 using DmEra.Devices;
 using DmEra.Target.History;
+using DmEra.Target.Labels;
 using DmEra.Target.Metadata;
 using DmEra.Tools;
 using DmEra.Tools.Caches;
@@ -75,7 +76,7 @@ internal sealed class InvalidateCommand
             using EraHistory? history = fromSnapshot ? EraHistory.OpenSnapshot(metadata) : EraHistory.Open(metadata);
             if (history is null) throw new CommandException($"{path}: no metadata snapshot taken");
             uint since = EraNames.Find(
-                parse.GetRequiredValue(_since), path, MetadataState.Read(metadata), parse.InvocationConfiguration.Error);
+                parse.GetRequiredValue(_since), path, MetadataState.Read(metadata), line => parse.InvocationConfiguration.Error.WriteLine($"era: {line}"));
             if (cache is not null) return RunCache(parse, cache, file, history, since, format, run.Stop);
             if (since > history.CurrentEra)
             {

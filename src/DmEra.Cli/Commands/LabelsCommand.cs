@@ -2,9 +2,8 @@ using System.CommandLine;
 using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Serialization;
-using DmEra.Backup.Sources;
-using DmEra.Control;
-using DmEra.Tools.Labels;
+using DmEra.Target.Labels;
+using DmEra.Target.Tracking;
 
 namespace DmEra.Cli.Commands;
 
@@ -27,9 +26,9 @@ internal static class LabelsCommand
             remove,
             json,
         };
-        command.SetAction(async (parse, cancellation) =>
+        command.SetAction(parse =>
         {
-            string metadata = await FindMetadataAsync(parse.GetRequiredValue(device), cancellation);
+            string metadata = FindMetadata(parse, parse.GetRequiredValue(device));
             if (parse.GetValue(remove) is string label)
             {
                 LabelBook.Change(metadata, book => book.Remove(label));
@@ -44,13 +43,12 @@ internal static class LabelsCommand
         return command;
     }
 
-    private static async Task<string> FindMetadataAsync(string device, CancellationToken cancellation)
+    private static string FindMetadata(ParseResult parse, string device)
     {
-        using ControlClient? client = DeviceLookup.TryConnect(device);
-        if (client is not null) return (await client.DescribeAsync(cancellation)).Metadata;
-        if (!File.Exists(device)) throw new CommandException($"{device}: neither a device that is being served nor a metadata file");
-        using KernelDevice? mapped = KernelDevice.TryOpen(device);
-        return mapped?.MetadataPath ?? device;
+        using ILiveDevice? live = DeviceLookup.TryOpen(device, parse.InvocationConfiguration.Error);
+        if (live is not null) return live.MetadataPath!;
+        return File.Exists(device) ? device
+            : throw new CommandException($"{device}: neither a device that is being served nor a metadata file");
     }
 
     private static void Write(TextWriter output, IReadOnlyList<EraLabel> labels)

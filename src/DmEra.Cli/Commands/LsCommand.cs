@@ -1,5 +1,8 @@
 using System.CommandLine;
 using DmEra.Control;
+using DmEra.Serving;
+using DmEra.Serving.Sockets;
+using DmEra.Target.Tracking;
 
 namespace DmEra.Cli.Commands;
 

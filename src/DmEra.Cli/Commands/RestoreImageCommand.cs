@@ -1,7 +1,7 @@
 using System.CommandLine;
 using DmEra.Backup.Images;
 using DmEra.Cli.Backups;
-using DmEra.Cli.Offline;
+using DmEra.Target.Metadata;
 
 namespace DmEra.Cli.Commands;
 

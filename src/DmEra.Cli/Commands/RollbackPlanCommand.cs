@@ -1,7 +1,6 @@
 using System.CommandLine;
-using DmEra.Backup.Sources;
-using DmEra.Cli.Offline;
-using DmEra.Control;
+using DmEra.Kernel;
+using DmEra.Target.Tracking;
 using DmEra.Tools.Caches;
 
 namespace DmEra.Cli.Commands;
@@ -37,47 +36,26 @@ internal sealed class RollbackPlanCommand
             _table,
             _rollback,
         };
-        command.SetAction(RunAsync);
+        command.SetAction(Run);
         return command;
     }
 
-    private async Task<int> RunAsync(ParseResult parse, CancellationToken cancellation)
+    private int Run(ParseResult parse)
     {
         string cache = parse.GetRequiredValue(_cache);
         CacheTable table;
         try { table = CacheTable.Parse(parse.GetValue(_table) ?? DeviceMapper.Run("table", cache)); }
         catch (FormatException fault) { throw new CommandException($"{cache}: {fault.Message}"); }
 
-        (EraAccess access, uint era) = await FindAsync(
-            parse.GetRequiredValue(_device), parse.GetRequiredValue(_to), parse.InvocationConfiguration.Error, cancellation);
-        RollbackPlan plan = new(
-            parse.GetRequiredValue(_to), era, access, cache, table, DeviceMapper.PathOf(table.Metadata), parse.GetValue(_rollback));
+        string to = parse.GetRequiredValue(_to);
+        using ILiveDevice device = parse.OpenDevice(_device);
+        uint era = device.FindEra(to);
+        uint current = device.CurrentEra;
+        if (era == 0 || era > current)
+            throw new CommandException($"{parse.GetValue(_device)}: is at era {current}; there is no era {era} to go back to");
+        EraAccess access = new(device.MetadataPath!, device.MessageCommand);
+        RollbackPlan plan = new(to, era, access, cache, table, DeviceMapper.PathOf(table.Metadata), parse.GetValue(_rollback));
         parse.Output().Write(plan.Script());
         return ExitCode.Done;
-    }
-
-    private static async Task<(EraAccess Access, uint Era)> FindAsync(
-        string device, string to, TextWriter error, CancellationToken cancellation)
-    {
-        using ControlClient? client = DeviceLookup.TryConnect(device);
-        if (client is not null)
-        {
-            DeviceDescription served = await client.DescribeAsync(cancellation);
-            uint since = (await client.FindEraAsync(to, cancellation)).Era;
-            RequireEra(device, since, served.CurrentEra);
-            return (new EraAccess(served.Metadata, $"era message {RollbackPlan.Quote(device)}"), since);
-        }
-
-        using KernelDevice mapped = DeviceLookup.OpenMapped(device);
-        uint current = mapped.CurrentEra;
-        uint era = EraNames.Find(to, mapped.MetadataPath, mapped.State, error);
-        RequireEra(device, era, current);
-        return (new EraAccess(mapped.MetadataPath, $"dmsetup message {RollbackPlan.Quote(mapped.Device.Name)} 0"), era);
-    }
-
-    private static void RequireEra(string device, uint era, uint current)
-    {
-        if (era == 0 || era > current)
-            throw new CommandException($"{device}: is at era {current}; there is no era {era} to go back to");
     }
 }

@@ -1,12 +1,13 @@
 using System.CommandLine;
 using DmEra.Backup.Images;
 using DmEra.Cli.Backups;
-using DmEra.Cli.Offline;
 using DmEra.Cli.Serving;
-using DmEra.Control;
 using DmEra.Nbd;
 using DmEra.Nbd.Client;
+using DmEra.Serving.Hosting;
+using DmEra.Serving.Sockets;
 using DmEra.Target.Mapping;
+using DmEra.Target.Metadata;
 
 namespace DmEra.Cli.Commands;
 
@@ -86,29 +87,32 @@ internal sealed class ServeCommand
         foreach (Option option in _nbd.Options) command.Options.Add(option);
         command.SetAction((parse, _) => parse.GetValue(_repo) is string address
             ? ServeImageAsync(parse, address)
-            : new ServeSession(Request(parse), parse.Output(), parse.InvocationConfiguration.Error).RunAsync());
+            : Session(parse).RunAsync());
         return command;
     }
 
-    private async Task<int> ServeImageAsync(ParseResult parse, string address)
+    private async Task<int> ServeImageAsync(ParseResult parse, string repo)
     {
         Reject(parse, _repo, _origin, _metadata, _blockSize, _size, _reserve, _table, _control, _markAhead, _nbd.Bitmap);
-        using Repository repository = _repository.Open(parse, address, CancellationToken.None);
+        using Repository repository = _repository.Open(parse, repo, CancellationToken.None);
         ImageManifest image = repository.FindImage(parse.GetValue(_at));
         string name = Name(parse, $"{image.Device.Name}-{image.Number}");
         RuntimeFolder runtime = RuntimeFolder.FromEnvironment();
         ListenAddress[] listen = Listen(parse);
+        bool isDefault = listen.Length == 0;
+        if (isDefault) listen = [ListenAddress.Unix(runtime.NbdSocket(name))];
+        foreach (ListenAddress address in listen) address.RequireFree();
         ImageSession session = new(
             repository,
             image,
             name,
-            listen.Length == 0 ? [ListenAddress.Unix(runtime.NbdSocket(name))] : listen,
-            listen.Length == 0 ? runtime : null,
+            listen,
+            isDefault ? runtime : null,
             _nbd.ServerOptions(parse));
         return await session.RunAsync(parse.Output(), parse.InvocationConfiguration.Error);
     }
 
-    private ServeRequest Request(ParseResult parse)
+    private ServeSession Session(ParseResult parse)
     {
         EraTable? table = RequestedTable(parse);
         string origin = table?.OriginPath ?? parse.GetValue(_origin)
@@ -121,8 +125,11 @@ internal sealed class ServeCommand
         RuntimeFolder runtime = RuntimeFolder.FromEnvironment();
         ListenAddress[] listen = Listen(parse);
         string control = parse.GetValue(_control) is string path ? Path.GetFullPath(path) : runtime.ControlSocket(name);
+        bool isDefault = listen.Length == 0;
+        if (isDefault) listen = [ListenAddress.Unix(runtime.NbdSocket(name))];
         ListeningSocket.RequireFree(control);
-        return new ServeRequest
+        foreach (ListenAddress address in listen) address.RequireFree();
+        DeviceSettings settings = new()
         {
             Table = table,
             Origin = origin,
@@ -131,14 +138,18 @@ internal sealed class ServeCommand
             Size = parse.GetValue(_size),
             ReservesMetadata = parse.GetValue(_reserve),
             Name = name,
-            Listen = listen.Length == 0 ? [ListenAddress.Unix(runtime.NbdSocket(name))] : listen,
-            Server = _nbd.ServerOptions(parse),
+            Listen = listen,
             MarkAhead = parse.GetValue(_markAhead) ?? 0,
             IsReadOnly = _nbd.IsReadOnly(parse),
             Bitmap = parse.GetValue(_nbd.Bitmap),
-            ControlSocket = control,
-            Runtime = listen.Length == 0 || parse.GetValue(_control) is null ? runtime : null,
         };
+        return new ServeSession(
+            settings,
+            _nbd.ServerOptions(parse),
+            control,
+            isDefault || parse.GetValue(_control) is null ? runtime : null,
+            parse.Output(),
+            parse.InvocationConfiguration.Error);
     }
 
     private EraTable? RequestedTable(ParseResult parse)
@@ -169,6 +180,6 @@ internal sealed class ServeCommand
     private ListenAddress[] Listen(ParseResult parse) =>
     [
         .. SocketActivation.TakeSockets().Select(ListenAddress.Passed),
-        .. (parse.GetValue(_listen) ?? []).Select(ListenAddress.Parse),
+        .. (parse.GetValue(_listen) ?? []).Select(address => ListenAddress.Parse(address)),
     ];
 }

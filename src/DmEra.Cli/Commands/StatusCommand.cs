@@ -1,5 +1,6 @@
 using System.CommandLine;
 using DmEra.Control;
+using DmEra.Target.Tracking;
 
 namespace DmEra.Cli.Commands;
 
@@ -8,7 +9,7 @@ internal static class StatusCommand
 {
     public static Command Create()
     {
-        Argument<string> device = CommonArguments.Device();
+        Argument<string> device = CommonArguments.AnyDevice();
         Option<bool> json = CommonArguments.Json();
         EraCommand command = new(
             "status",
@@ -20,10 +21,10 @@ internal static class StatusCommand
             device,
             json,
         };
-        command.SetAction(async (parse, cancellation) =>
+        command.SetAction(parse =>
         {
-            using ControlClient client = DeviceLookup.Connect(parse.GetRequiredValue(device));
-            DeviceDescription description = await client.DescribeAsync(cancellation);
+            using ILiveDevice asked = parse.OpenDevice(device);
+            DeviceDescription description = asked.Describe();
             parse.Output().WriteLine(parse.GetValue(json)
                 ? ControlJson.Of(description)
                 : description.Status);

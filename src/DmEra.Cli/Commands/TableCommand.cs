@@ -1,5 +1,5 @@
 using System.CommandLine;
-using DmEra.Control;
+using DmEra.Target.Tracking;
 
 namespace DmEra.Cli.Commands;
 
@@ -8,7 +8,7 @@ internal static class TableCommand
 {
     public static Command Create()
     {
-        Argument<string> device = CommonArguments.Device();
+        Argument<string> device = CommonArguments.AnyDevice();
         EraCommand command = new(
             "table",
             "Print the table line of a device: START LENGTH era METADATA ORIGIN BLOCK_SIZE, in sectors of 512 bytes.",
@@ -16,11 +16,10 @@ internal static class TableCommand
         {
             device,
         };
-        command.SetAction(async (parse, cancellation) =>
+        command.SetAction(parse =>
         {
-            using ControlClient client = DeviceLookup.Connect(parse.GetRequiredValue(device));
-            DeviceDescription description = await client.DescribeAsync(cancellation);
-            parse.Output().WriteLine(description.Table);
+            using ILiveDevice asked = parse.OpenDevice(device);
+            parse.Output().WriteLine(asked.Describe().Table);
             return ExitCode.Done;
         });
         return command;

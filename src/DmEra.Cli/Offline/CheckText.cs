@@ -1,3 +1,4 @@
+using DmEra.Serving;
 using DmEra.Tools.Check;
 
 namespace DmEra.Cli.Offline;

@@ -1,5 +1,5 @@
-using DmEra.Cli.Serving;
 using DmEra.Devices;
+using DmEra.Serving.Hosting;
 using DmEra.Target.Chronicles;
 
 namespace DmEra.Cli.Offline;

@@ -1,6 +1,7 @@
 using System.Globalization;
 using DmEra.Devices;
 using DmEra.Target.Chronicles;
+using DmEra.Target.Labels;
 
 namespace DmEra.Target.Mapping;
 

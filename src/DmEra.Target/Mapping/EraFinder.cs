@@ -1,6 +1,7 @@
 using System.Globalization;
 using DmEra.Devices;
 using DmEra.Target.Chronicles;
+using DmEra.Target.Labels;
 
 namespace DmEra.Target.Mapping;
 
@@ -21,7 +22,8 @@ public sealed class EraFinder(EraTarget target, IEraLabels? labels = null)
                 : throw new EraTargetException($"{name}: {why}", Errno.EINVAL);
         }
 
-        return labels?.Find(name) ?? throw new EraTargetException(
-            $"'{name}': no era; they are numbers from 0 on, or ERA:MARK", Errno.EINVAL);
+        if (labels is null) throw new EraTargetException($"'{name}': no era; they are numbers from 0 on, or ERA:MARK", Errno.EINVAL);
+        try { return labels.Find(name); }
+        catch (LabelException fault) { throw new EraTargetException(fault.Message, Errno.EINVAL, fault); }
     }
 }

@@ -3,6 +3,7 @@ using DmEra.Backup.Sources;
 using DmEra.Devices;
 using DmEra.Target.Chronicles;
 using DmEra.Target.History;
+using DmEra.Target.Tracking;
 
 namespace DmEra.Tests.Backup;
 

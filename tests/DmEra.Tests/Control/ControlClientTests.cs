@@ -3,6 +3,7 @@ using System.Net.Sockets;
 using System.Text;
 using DmEra.Control;
 using DmEra.Devices;
+using DmEra.Target.History;
 using DmEra.Tools.Restore;
 
 namespace DmEra.Tests.Control;
@@ -56,7 +57,7 @@ public sealed class ControlClientTests : IDisposable
         using MemoryStream list = new();
 
         ControlException fault = await Assert.ThrowsAsync<ControlException>(
-            () => client.CopyChangesAsync("5", "ranges", list, default));
+            () => client.CopyChangesAsync("5", ChangeListFormat.Ranges, list, default));
 
         Assert.Contains("the list broke off", fault.Message, StringComparison.Ordinal);
         Assert.NotEqual(0, list.Length);

@@ -3,6 +3,7 @@ using System.Net.Sockets;
 using System.Text;
 using System.Text.Json;
 using DmEra.Control;
+using DmEra.Serving.Sockets;
 using DmEra.Target.Mapping;
 
 namespace DmEra.Tests.Control;
@@ -57,7 +58,7 @@ public sealed class ControlEndpointsTests : IAsyncLifetime
         Assert.Equal(4096, device.GetProperty("blockSize").GetInt64());
         Assert.Equal(JsonValueKind.Null, device.GetProperty("metadataSnapshot").ValueKind);
         Assert.Equal(JsonValueKind.Null, device.GetProperty("failureReason").ValueKind);
-        Assert.Equal("nbd://nowhere/disk", device.GetProperty("endpoints")[0].GetString());
+        Assert.StartsWith("nbd+unix:///disk?socket=", device.GetProperty("endpoints")[0].GetString());
         Assert.Equal(0, device.GetProperty("connections").GetInt32());
         Assert.Equal(Environment.ProcessId, device.GetProperty("processId").GetInt32());
     }
@@ -262,7 +263,7 @@ public sealed class ControlEndpointsTests : IAsyncLifetime
 
     [Theory]
     [InlineData("GET", "/", HttpStatusCode.NotFound)]
-    [InlineData("GET", "/v1/devices", HttpStatusCode.NotFound)]
+    [InlineData("GET", "/v1/devices/other", HttpStatusCode.NotFound)]
     [InlineData("GET", "/v1/device/checkpoint", HttpStatusCode.MethodNotAllowed)]
     [InlineData("DELETE", "/v1/device", HttpStatusCode.MethodNotAllowed)]
     public async Task Other_resources_and_methods_do_not_exist(string method, string path, HttpStatusCode status)

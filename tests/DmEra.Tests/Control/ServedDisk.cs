@@ -1,8 +1,8 @@
 using System.Collections.Concurrent;
-using DmEra.Cli.Serving;
 using DmEra.Control;
-using DmEra.Devices;
 using DmEra.Nbd;
+using DmEra.Serving.Hosting;
+using DmEra.Serving.Sockets;
 using DmEra.Target.Mapping;
 
 namespace DmEra.Tests.Control;
@@ -16,16 +16,15 @@ internal sealed class ServedDisk : IAsyncDisposable
     public const string Origin = "disk";
 
     private readonly TempFolder _folder;
-    private readonly NbdServer _server;
+    private readonly DeviceHost _host;
     private readonly UnixListener _control;
     private readonly ControlServer _controlServer;
 
-    private ServedDisk(
-        TempFolder folder, ServedDevice device, NbdServer server, UnixListener control, ControlServer controlServer)
+    private ServedDisk(TempFolder folder, ServedDevice device, DeviceHost host, UnixListener control, ControlServer controlServer)
     {
         _folder = folder;
         Device = device;
-        _server = server;
+        _host = host;
         _control = control;
         _controlServer = controlServer;
     }
@@ -51,16 +50,19 @@ internal sealed class ServedDisk : IAsyncDisposable
     /// <summary>Serves the files <see cref="Metadata"/> and <see cref="Origin"/> of a folder, which it takes over.</summary>
     public static async Task<ServedDisk> StartAsync(TempFolder folder, int blockCount)
     {
-        EraTarget target = EraTarget.Create(
-            new EraTable(0, (long)blockCount * BlockSize / 512, folder[Metadata], folder[Origin], BlockSize / 512),
-            new EraTargetOptions());
-        target.Resume();
-        NbdServer server = new([new NbdExport("disk", target.Device, new BlockStatusCatalog())], new NbdServerOptions());
-        UnixListener control = new(folder["disk.ctl"]);
-        ServedDevice device = new("disk", target, server, ["nbd://nowhere/disk"], control, new DeviceLabels(target, _ => { }));
         ConcurrentQueue<string> log = new();
-        ControlServer controlServer = await ControlServer.StartAsync(device, control, log.Enqueue);
-        return new ServedDisk(folder, device, server, control, controlServer) { Log = log };
+        UnixListener control = new(folder["disk.ctl"]);
+        DeviceHost host = new(new NbdServerOptions(), control, isForOne: true, log.Enqueue);
+        ServedDevice device = host.Attach(new DeviceSettings
+        {
+            Table = new EraTable(0, (long)blockCount * BlockSize / 512, folder[Metadata], folder[Origin], BlockSize / 512),
+            Name = "disk",
+            Origin = folder[Origin],
+            Metadata = folder[Metadata],
+            Listen = [ListenAddress.Unix(folder["disk.nbd"])],
+        });
+        ControlServer controlServer = await ControlServer.StartAsync(host, control, log.Enqueue);
+        return new ServedDisk(folder, device, host, control, controlServer) { Log = log };
     }
 
     public void WriteBlock(int block) => Device.Target.Device.Write((long)block * BlockSize, new byte[BlockSize]);
@@ -75,8 +77,7 @@ internal sealed class ServedDisk : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await StopControlAsync();
-        _server.Dispose();
-        Device.Target.Dispose();
+        _host.Dispose();
         if (!IsDamaged) Oracle.EraCheck(_folder[Metadata]);
         _folder.Dispose();
     }

@@ -14,15 +14,17 @@ public sealed partial class LayeringTests
         ["DmEra.Target"] = ["DmEra.PersistentData"],
         ["DmEra.Tools"] = ["DmEra.Target"],
         ["DmEra.Backup"] = ["DmEra.Target"],
-        ["DmEra.Control"] = ["DmEra.Nbd", "DmEra.Target"],
-        ["DmEra.Cli"] = ["DmEra.Backup", "DmEra.Control", "DmEra.Tools"],
+        ["DmEra.Kernel"] = ["DmEra.Target"],
+        ["DmEra.Serving"] = ["DmEra.Nbd", "DmEra.Target"],
+        ["DmEra.Control"] = ["DmEra.Serving"],
+        ["DmEra.Cli"] = ["DmEra.Backup", "DmEra.Control", "DmEra.Kernel", "DmEra.Tools"],
     };
 
     // Lowest first: a folder may use the ones before it.
     private static readonly Dictionary<string, string[]> FolderOrder = new(StringComparer.Ordinal)
     {
         ["DmEra.PersistentData"] = ["Blocks", "Transactions", "BTrees", "SpaceMaps", "Arrays", "Bitsets"],
-        ["DmEra.Target"] = ["Metadata", "History", "Chronicles", "Mapping"],
+        ["DmEra.Target"] = ["Metadata", "History", "Chronicles", "Labels", "Mapping", "Tracking"],
         ["DmEra.Backup"] = ["Stores", "Packs", "Maps", "Images", "Reading", "Sources", "Taking", "Restoring", "Upkeep"],
     };
 

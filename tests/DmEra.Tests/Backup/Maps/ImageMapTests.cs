@@ -6,6 +6,7 @@ using DmEra.Backup.Sources;
 using DmEra.Backup.Stores;
 using DmEra.Devices;
 using DmEra.Target.History;
+using DmEra.Target.Tracking;
 
 namespace DmEra.Tests.Backup.Maps;
 

@@ -4,6 +4,7 @@ using DmEra.Backup.Stores;
 using DmEra.Devices;
 using DmEra.Target.Chronicles;
 using DmEra.Target.History;
+using DmEra.Target.Tracking;
 
 namespace DmEra.Tests.Backup.Sources;
 
@@ -195,13 +196,23 @@ public sealed class LiveSourceTests : IDisposable
             }
         }
 
+        public string MessageCommand => device.MessageCommand;
+
+        public DeviceDescription Describe() => device.Describe();
+
+        public void RequireActive() => device.RequireActive();
+
+        public uint FindEra(string name) => device.FindEra(name);
+
+        public void WriteChanges(string since, ChangeListFormat format, Stream output) => device.WriteChanges(since, format, output);
+
         public IBlockDevice Origin => device.Origin;
 
         public string? MetadataPath => device.MetadataPath;
 
         public string OriginPath => device.OriginPath;
 
-        public uint Checkpoint() => device.Checkpoint();
+        public EraBeginning Checkpoint() => device.Checkpoint();
 
         public uint Gap => device.Gap;
 

@@ -1,8 +1,8 @@
-using DmEra.Backup.Images;
 using DmEra.Backup.Sources;
 using DmEra.Devices;
 using DmEra.Target.Chronicles;
 using DmEra.Target.History;
+using DmEra.Target.Tracking;
 
 namespace DmEra.Tests.Backup.Sources;
 
@@ -18,6 +18,8 @@ internal sealed class ModelLiveDevice(ModelSource model, string originPath = "/n
     public string? MetadataPath => null;
 
     public string OriginPath => originPath;
+
+    public string MessageCommand => throw new NotSupportedException();
 
     public uint Gap => model.Gap;
 
@@ -38,7 +40,7 @@ internal sealed class ModelLiveDevice(ModelSource model, string originPath = "/n
 
     public bool IsSuspended => _isSuspended;
 
-    public uint Checkpoint() => ++model.CurrentEra;
+    public EraBeginning Checkpoint() => new(++model.CurrentEra, Mark: null);
 
     public EraMark? Pause()
     {
@@ -55,6 +57,14 @@ internal sealed class ModelLiveDevice(ModelSource model, string originPath = "/n
         _isSuspended = false;
         model.CurrentEra++;
     }
+
+    public DeviceDescription Describe() => throw new NotSupportedException();
+
+    public void RequireActive() => throw new NotSupportedException();
+
+    public uint FindEra(string name) => throw new NotSupportedException();
+
+    public void WriteChanges(string since, ChangeListFormat format, Stream output) => throw new NotSupportedException();
 
     public Guid? MarkOf(uint era) => model.MarkOf(era);
 

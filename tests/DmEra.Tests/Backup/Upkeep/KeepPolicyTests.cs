@@ -1,5 +1,6 @@
 using DmEra.Backup.Images;
 using DmEra.Backup.Upkeep;
+using DmEra.Target.Tracking;
 
 namespace DmEra.Tests.Backup.Upkeep;
 

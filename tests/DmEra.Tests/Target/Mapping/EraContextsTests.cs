@@ -1,5 +1,6 @@
 using DmEra.Devices;
 using DmEra.PersistentData.Blocks;
+using DmEra.Target.Labels;
 using DmEra.Target.Mapping;
 
 namespace DmEra.Tests.Target.Mapping;

@@ -1,0 +1,204 @@
+using System.Diagnostics;
+using DmEra.Nbd;
+using DmEra.Serving.FrontEnds;
+using DmEra.Serving.Sockets;
+using DmEra.Target.Mapping;
+
+namespace DmEra.Serving.Hosting;
+
+/// <summary>
+/// The devices of one process. Each has threads, front ends and limits of its own: what ails one is not noticed by the others.
+/// Every member may be called from any thread.
+/// </summary>
+/// <param name="nbd">Which NBD clients are let in, and how; the log is the host's.</param>
+/// <param name="control">Where the devices are controlled, closed with the host; null when they are not.</param>
+/// <param name="isForOne">Whether the host is there for one device, and ends with it.</param>
+/// <param name="log">Is told, a line each time and from any thread, of faults that no caller waits for.</param>
+public sealed class DeviceHost(NbdServerOptions nbd, UnixListener? control, bool isForOne, Action<string> log) : IDisposable
+{
+    private readonly Lock _gate = new();        // guards all below
+    private readonly SortedDictionary<string, Place> _places = new(StringComparer.Ordinal);
+    private readonly TaskCompletionSource<string?> _stopped = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private bool _isStopping;
+
+    /// <summary>Whether the host is there for one device, and ends with it.</summary>
+    public bool IsForOne => isForOne;
+
+    /// <summary>The devices in service, in order of their names.</summary>
+    public IReadOnlyList<ServedDevice> Devices
+    {
+        get
+        {
+            lock (_gate) return [.. _places.Values.Where(place => place.IsStarted).Select(place => place.Device!)];
+        }
+    }
+
+    /// <summary>Completes when all devices have stopped for good; its value is what had kept one from doing all it should, or
+    /// null.</summary>
+    public Task<string?> Stopped => _stopped.Task;
+
+    /// <summary>A device in service; null when there is none of that name.</summary>
+    public ServedDevice? Find(string name)
+    {
+        lock (_gate) return _places.TryGetValue(name, out Place? place) && place.IsStarted ? place.Device : null;
+    }
+
+    /// <summary>Takes a device into service. One that is slow to open keeps nobody else waiting.</summary>
+    /// <exception cref="IOException">Its name, origin or metadata is taken by another device, or it cannot be opened or reached.</exception>
+    /// <exception cref="EraTargetException">Something is wrong with origin or metadata.</exception>
+    public ServedDevice Attach(DeviceSettings settings)
+    {
+        Place place = Reserve(settings);
+        try
+        {
+            ServedDevice device = Open(settings);
+            bool isTooLate;
+            lock (_gate)
+            {
+                // From here on a stop of the host finds it.
+                isTooLate = _isStopping;
+                place.Device = device;
+            }
+
+            if (isTooLate) device.Stop();
+            device.Start();
+            lock (_gate) place.IsStarted = true;
+            return device;
+        }
+        catch
+        {
+            lock (_gate) _places.Remove(settings.Name);
+            throw;
+        }
+    }
+
+    /// <summary>Takes a device out of service: what clients have asked for so far is served, the era is archived, and its files are
+    /// free when this returns.</summary>
+    /// <param name="name">The device.</param>
+    /// <param name="force">Whether the connections of clients may be ended for it.</param>
+    /// <exception cref="ServingException">There is no such device; or clients are connected; or it has stopped, but with a fault.</exception>
+    public void Detach(string name, bool force)
+    {
+        ServedDevice device = Release(name, force);
+        try { device.Stop(); }
+        finally
+        {
+            lock (_gate) _places.Remove(name);
+        }
+
+        if (device.Stopped.Result is string fault) throw new ServingException($"{name}: detached, but {fault}");
+    }
+
+    /// <summary>Stops all devices, each as <see cref="Detach"/> does and all at the same time, and closes the control socket. The
+    /// second call waits for the first.</summary>
+    public void Stop()
+    {
+        ServedDevice[] devices;
+        bool isFirst;
+        lock (_gate)
+        {
+            isFirst = !_isStopping;
+            _isStopping = true;
+            devices = [.. _places.Values.Select(place => place.Device).OfType<ServedDevice>()];
+        }
+
+        if (isFirst) StopAll(devices);
+        _stopped.Task.Wait();
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => Stop();
+
+    private void StopAll(ServedDevice[] devices)
+    {
+        try
+        {
+            // One whose origin hangs does not keep the others from coming to rest.
+            Thread[] threads = [.. devices.Select(device => new Thread(() => StopOne(device)) { Name = "era stop" })];
+            foreach (Thread thread in threads) thread.Start();
+            foreach (Thread thread in threads) thread.Join();
+            control?.Dispose();
+            _stopped.SetResult(FaultOf(devices));
+        }
+        catch (Exception fault)
+        {
+            _stopped.SetException(fault);
+            throw;
+        }
+    }
+
+    // What went wrong is kept in its task.
+    private static void StopOne(ServedDevice device)
+    {
+        try { device.Stop(); }
+        catch (Exception fault) { Debug.Assert(device.Stopped.IsFaulted, fault.Message); }
+    }
+
+    private string? FaultOf(ServedDevice[] devices)
+    {
+        string[] faults =
+        [
+            .. devices.Select(device => (device.Name, Fault: device.Stopped.IsFaulted ? device.Stopped.Exception!.InnerException!.Message : device.Stopped.Result))
+                .Where(stopped => stopped.Fault is not null)
+                .Select(stopped => isForOne ? stopped.Fault! : $"{stopped.Name}: {stopped.Fault}"),
+        ];
+        return faults.Length == 0 ? null : string.Join("; ", faults);
+    }
+
+    private ServedDevice Open(DeviceSettings settings)
+    {
+        EraDisk disk = EraDisk.Open(settings, LogOf(settings));
+        try { return new ServedDevice(disk, [FrontEndOf(disk)], control?.Path); }
+        catch
+        {
+            disk.Dispose();
+            throw;
+        }
+    }
+
+    private Place Reserve(DeviceSettings settings)
+    {
+        lock (_gate)
+        {
+            if (_isStopping) throw new ServingException($"{settings.Name}: this process is stopping");
+            if (_places.ContainsKey(settings.Name))
+                throw new ServingException($"{settings.Name}: attached already; 'era detach {settings.Name}' first, or choose another name");
+            foreach (Place other in _places.Values)
+            {
+                if (settings.FindShared(other.Settings) is string path)
+                    throw new ServingException($"{settings.Name}: {path} is in use by {other.Settings.Name} already");
+            }
+
+            return _places[settings.Name] = new Place(settings);
+        }
+    }
+
+    private ServedDevice Release(string name, bool force)
+    {
+        lock (_gate)
+        {
+            if (!_places.TryGetValue(name, out Place? place)) throw new ServingException($"{name}: no such device is attached here");
+            if (!place.IsStarted) throw new ServingException($"{name}: is being attached or detached just now; try again");
+            int clients = force ? 0 : place.Device!.Connections;
+            if (clients > 0)
+                throw new ServingException($"{name}: clients are connected ({clients}); disconnect them, or detach it with --force");
+            place.IsStarted = false;
+            return place.Device!;
+        }
+    }
+
+    private NbdFrontEnd FrontEndOf(EraDisk disk) =>
+        new(disk.Export, disk.Settings.Listen, nbd with { Log = new NbdLog(LogOf(disk.Settings)) });
+
+    private Action<string> LogOf(DeviceSettings settings) => isForOne ? log : line => log($"{settings.Name}: {line}");
+
+    /// <summary>What a name is taken by.</summary>
+    private sealed class Place(DeviceSettings settings)
+    {
+        public DeviceSettings Settings => settings;
+
+        public ServedDevice? Device { get; set; }
+
+        public bool IsStarted { get; set; }
+    }
+}

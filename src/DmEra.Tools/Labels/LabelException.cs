@@ -1,4 +1,0 @@
-namespace DmEra.Tools.Labels;
-
-/// <summary>A label cannot be given or used: one line that names the file and says what to do.</summary>
-public sealed class LabelException(string message) : IOException(message);
