@@ -9,12 +9,10 @@ namespace DmEra.Nbd;
 /// </summary>
 internal sealed class NbdConnection
 {
-    private const int StackBytes = 512 << 10;
-
     private readonly NbdServer _server;
     private readonly INbdTransport _socket;
     private readonly ConnectionLog _log;
-    private readonly Thread _thread;
+    private readonly string _name;
     private int _isNegotiated;  // set by the connection's thread or by the timer, whichever is first
 
     public NbdConnection(NbdServer server, INbdTransport transport, int number, string peer)
@@ -22,10 +20,12 @@ internal sealed class NbdConnection
         _server = server;
         _socket = transport;
         _log = new ConnectionLog(server.Options.Log, $"client {number} ({peer})");
-        _thread = new Thread(Run, StackBytes) { IsBackground = true, Name = $"nbd-{number}" };
+        _name = $"nbd-{number}";
     }
 
-    public void Start() => _thread.Start();
+    /// <summary>Begins to serve.</summary>
+    /// <exception cref="OutOfMemoryException">No thread is to be had.</exception>
+    public void Start() => _server.Options.Threads.Start(_name, Run);
 
     /// <summary>Lets the client's requests so far be served, and then ends.</summary>
     public void StopReceiving() => _socket.StopReceiving();
@@ -70,7 +70,8 @@ internal sealed class NbdConnection
         {
             if (Negotiate(handshake) is not { } session) return;
             _log.Note($"opened \"{session.Export.Name}\"");
-            new NbdTransmission(session, handshake.Transport, _server.Workers.Queue, _server.Buffers, _log).Run();
+            new NbdTransmission(session, handshake.Transport, _server.Workers.Queue, _server.Buffers, _log, _server.Options.Threads)
+                .Run();
             _log.Note("closed");
         }
         finally
@@ -82,7 +83,7 @@ internal sealed class NbdConnection
     private NbdSession? Negotiate(NbdHandshake handshake)
     {
         TimeSpan limit = _server.Options.HandshakeTimeout;
-        using ITimer timer = _server.Options.Time.CreateTimer(
+        using ITimer timer = _server.Options.Threads.Time.CreateTimer(
             _ =>
             {
                 if (Interlocked.Exchange(ref _isNegotiated, 1) != 0) return;

@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.Sockets;
 using System.Text;
+using DmEra.Devices.Threads;
 using DmEra.Nbd.Transmission;
 using DmEra.Nbd.Transport;
 
@@ -16,7 +17,7 @@ public sealed class NbdServer : IDisposable
     private const int Backlog = 128;
     private const int KeepAliveSeconds = 60;
 
-    private readonly object _gate = new();  // guards all below; pulsed when a connection ends
+    private readonly IMonitor _gate;        // guards all below; pulsed when a connection ends
     private readonly List<NbdListener> _listeners = [];
     private readonly HashSet<NbdConnection> _connections = [];
     private readonly LinkedList<NbdConnection> _strangers = new();  // have not chosen an export yet; the oldest first
@@ -42,10 +43,11 @@ public sealed class NbdServer : IDisposable
 
         Exports = exports;
         Options = options with { Log = new GuardedLog(options.Log) };
+        _gate = options.Threads.CreateMonitor();
         Buffers = new NbdBuffers(options.SharedBytes);
 
         // One worker a connection can be held up by a client that does not take its replies.
-        Workers = new NbdWorkers(NbdLimits.BusyWorkers + options.MaxConnections);
+        Workers = new NbdWorkers(options.BusyWorkers + options.MaxConnections, options.Threads);
     }
 
     /// <summary>How many clients are connected, those included that have not chosen an export yet.</summary>
@@ -53,7 +55,8 @@ public sealed class NbdServer : IDisposable
     {
         get
         {
-            lock (_gate) return _connections.Count;
+            using MonitorHold hold = _gate.Hold();
+            return _connections.Count;
         }
     }
 
@@ -87,9 +90,9 @@ public sealed class NbdServer : IDisposable
     /// </summary>
     public void Stop()
     {
-        long start = Options.Time.GetTimestamp();
+        TimeSpan start = Options.Threads.Now;
         NbdListener[] listeners;
-        lock (_gate)
+        using (_gate.Hold())
         {
             _isStopping = true;
             listeners = [.. _listeners];
@@ -113,25 +116,23 @@ public sealed class NbdServer : IDisposable
     /// <returns>Why not; null when it is one of them now.</returns>
     internal string? WhyRefuse(NbdConnection connection)
     {
-        lock (_gate)
-        {
-            if (WhyFull() is { } reason) return reason;
-            if (!_strangers.Remove(connection)) return "it took too long";
-            _served.Add(connection);
-            return null;
-        }
+        using MonitorHold hold = _gate.Hold();
+        if (WhyFull() is { } reason) return reason;
+        if (!_strangers.Remove(connection)) return "it took too long";
+        _served.Add(connection);
+        return null;
     }
 
     internal void Remove(NbdConnection connection)
     {
         bool isLast;
-        lock (_gate)
+        using (_gate.Hold())
         {
             _strangers.Remove(connection);
             _served.Remove(connection);
             _connections.Remove(connection);
             isLast = _connections.Count == 0;
-            Monitor.PulseAll(_gate);
+            _gate.PulseAll();
         }
 
         Buffers.Trim(isLast);
@@ -139,7 +140,7 @@ public sealed class NbdServer : IDisposable
 
     private EndPoint Start(Socket listening, string? path)
     {
-        lock (_gate)
+        using (_gate.Hold())
         {
             ObjectDisposedException.ThrowIf(_isStopping, this);
             NbdListener listener = new(listening, path, Accept, Options.Log);
@@ -152,36 +153,41 @@ public sealed class NbdServer : IDisposable
     {
         IPEndPoint? address = socket.RemoteEndPoint as IPEndPoint;
         if (address is not null) SetTcpOptions(socket);
-        SocketTransport transport = new(socket);
-        lock (_gate)
+        Accept(new SocketTransport(socket), address);
+    }
+
+    /// <summary>Lets a client in that has connected.</summary>
+    /// <param name="transport">The connection, which is disposed of when it is over.</param>
+    /// <param name="address">Where the client is; null for this machine.</param>
+    internal void Accept(INbdTransport transport, IPEndPoint? address)
+    {
+        using MonitorHold hold = _gate.Hold();
+        int number = ++_accepted;
+        string peer = address?.ToString() ?? "unix";
+        if (WhyTurnAway(address?.Address) is { } reason)
         {
-            int number = ++_accepted;
-            string peer = address?.ToString() ?? "unix";
-            if (WhyTurnAway(address?.Address) is { } reason)
-            {
-                Options.Log.Note($"client {number} ({peer}): turned away, {reason}");
-                transport.Dispose();
-                return;
-            }
+            Options.Log.Note($"client {number} ({peer}): turned away, {reason}");
+            transport.Dispose();
+            return;
+        }
 
-            // Whoever comes and says nothing makes room for who may have something to say.
-            if (_strangers.First is { } oldest && _strangers.Count >= Math.Max(NbdLimits.Handshakes, Options.MaxConnections))
-            {
-                oldest.Value.Abort("others want to come in");
-                _strangers.RemoveFirst();
-            }
+        // Whoever comes and says nothing makes room for who may have something to say.
+        if (_strangers.First is { } oldest && _strangers.Count >= Math.Max(NbdLimits.Handshakes, Options.MaxConnections))
+        {
+            oldest.Value.Abort("others want to come in");
+            _strangers.RemoveFirst();
+        }
 
-            NbdConnection connection = new(this, transport, number, peer);
-            _connections.Add(connection);
-            _strangers.AddLast(connection);
-            try { connection.Start(); }
-            catch (OutOfMemoryException cause)
-            {
-                Options.Log.Fault($"client {number} ({peer}): turned away, no thread is to be had", cause);
-                _connections.Remove(connection);
-                _strangers.RemoveLast();
-                transport.Dispose();
-            }
+        NbdConnection connection = new(this, transport, number, peer);
+        _connections.Add(connection);
+        _strangers.AddLast(connection);
+        try { connection.Start(); }
+        catch (OutOfMemoryException cause)
+        {
+            Options.Log.Fault($"client {number} ({peer}): turned away, no thread is to be had", cause);
+            _connections.Remove(connection);
+            _strangers.RemoveLast();
+            transport.Dispose();
         }
     }
 
@@ -213,26 +219,26 @@ public sealed class NbdServer : IDisposable
         return _served.Count < Options.MaxConnections ? null : $"{_served.Count} clients are served already";
     }
 
-    private bool TryEnd(Action<NbdConnection> end, long start, TimeSpan limit)
+    private bool TryEnd(Action<NbdConnection> end, TimeSpan start, TimeSpan limit)
     {
         NbdConnection[] connections;
-        lock (_gate) connections = [.. _connections];
+        using (_gate.Hold()) connections = [.. _connections];
         foreach (NbdConnection connection in connections) end(connection);
 
-        lock (_gate)
+        using MonitorHold hold = _gate.Hold();
+        while (_connections.Count > 0)
         {
-            while (_connections.Count > 0)
-            {
-                if (!Monitor.Wait(_gate, TimeLeft(start, limit))) return _connections.Count == 0;
-            }
+            TimeSpan left = TimeLeft(start, limit);
+            if (left == TimeSpan.Zero) return false;
+            _gate.Wait(left);
         }
 
         return true;
     }
 
-    private TimeSpan TimeLeft(long start, TimeSpan limit)
+    private TimeSpan TimeLeft(TimeSpan start, TimeSpan limit)
     {
-        TimeSpan left = limit - Options.Time.GetElapsedTime(start);
+        TimeSpan left = start + limit - Options.Threads.Now;
         return left > TimeSpan.Zero ? left : TimeSpan.Zero;
     }
 }

@@ -1,4 +1,5 @@
 using System.Net;
+using DmEra.Devices.Threads;
 
 namespace DmEra.Nbd;
 
@@ -26,14 +27,17 @@ public sealed record NbdServerOptions
     /// <summary>Lets clients of other machines do without TLS.</summary>
     public bool AllowsPlaintextFromAfar { get; init; }
 
+    /// <summary>Requests that wait for a device at the same time.</summary>
+    internal int BusyWorkers { get; init; } = NbdLimits.BusyWorkers;
+
     /// <summary>Memory for requests of all clients, beyond what each is sure of.</summary>
     internal long SharedBytes { get; init; } = NbdLimits.SharedBytes;
 
     /// <summary>Where to report.</summary>
     public INbdLog Log { get; init; } = new SilentLog();
 
-    /// <summary>The clock.</summary>
-    public TimeProvider Time { get; init; } = TimeProvider.System;
+    /// <summary>Where the server's threads come from, where they wait, and the clock.</summary>
+    internal IThreads Threads { get; init; } = SystemThreads.Instance;
 
     internal bool Allows(IPAddress address)
     {

@@ -72,10 +72,10 @@ internal sealed class Life
     {
         Attempt(() => _device.Open(_world.Length));
         if (!_device.IsOpen) return;
-        SimulatedServer server = new(_scheduler, _device.Target.Device);
+        SimulatedServer server = new(_scheduler, _device.Target.Device, new Random(_random.Next()));
         for (int i = 0; i < Clients; i++)
         {
-            SimulatedClient client = new(server, _device.Witness, _world.Content, _world.Coverage, new Random(_random.Next()));
+            SimulatedClient client = new(_scheduler, server, _device.Witness, _world.Content, _world.Coverage, new Random(_random.Next()));
             Start($"client {i}", () =>
             {
                 client.Run(_world.Shape.RequestsPerClient);
@@ -95,6 +95,7 @@ internal sealed class Life
             Start("observer", () => Repeat(observation.Make));
         }
 
+        if (_random.Next(2) == 0) Start("server's administrator", () => Repeat(() => RestartAtTimes(server)));
         if (_device.OriginMachine is { } machine) Start("origin machine", () => Repeat(machine.Act));
         while (_busy > 0) _scheduler.Wait(this, Timeout.InfiniteTimeSpan);
         End(server);
@@ -107,8 +108,15 @@ internal sealed class Life
 
         // Requests of clients that are gone would wait for ever.
         if (target.State is TargetState.Suspended or TargetState.Resuming) target.Dispose();
-        server.AwaitConnections();
+        server.TryStop();
         target.Dispose();
+    }
+
+    private void RestartAtTimes(SimulatedServer server)
+    {
+        if (_random.Next(12) > 0) return;
+        server.Restart(TimeSpan.FromMilliseconds(_random.Next(10)));
+        _world.Coverage.Count("NBD server is restarted");
     }
 
     private void Start(string name, Action body)

@@ -3,6 +3,7 @@ using System.Text.Json;
 using DmEra.Backup.Maps;
 using DmEra.Backup.Packs;
 using DmEra.Backup.Stores;
+using DmEra.Devices.Threads;
 
 namespace DmEra.Backup.Images;
 
@@ -14,9 +15,10 @@ public sealed class Repository : IDisposable
 {
     internal const string ImagePrefix = "images/";
 
-    private Repository(IObjectStore store, (Guid Id, RepositoryKey? Key) opened)
+    private Repository(IObjectStore store, IThreads threads, (Guid Id, RepositoryKey? Key) opened)
     {
         Store = store;
+        Threads = threads;
         (Id, Key) = opened;
         Reader = new PackReader(store, Key);
     }
@@ -41,6 +43,9 @@ public sealed class Repository : IDisposable
 
     internal IObjectStore Store { get; }
 
+    /// <summary>Where the threads of whoever works with it come from, and the clock.</summary>
+    internal IThreads Threads { get; }
+
     internal RepositoryKey? Key { get; }
 
     internal PackReader Reader { get; }
@@ -52,15 +57,20 @@ public sealed class Repository : IDisposable
     /// <summary>Makes a repository in a store, encrypted if there is a secret.</summary>
     /// <param name="store">The store, which is disposed of with it.</param>
     /// <param name="secret">What is to unlock it.</param>
-    /// <param name="time">For the lock that keeps others from doing the same.</param>
     /// <exception cref="RepositoryException">There is one already, or something else; or the store failed.</exception>
-    public static Repository Create(IObjectStore store, RepositorySecret? secret, TimeProvider time) =>
-        new(store, RepositoryConfiguration.Create(store, secret, time));
+    public static Repository Create(IObjectStore store, RepositorySecret? secret) => Create(store, secret, SystemThreads.Instance);
+
+    /// <summary>The same, with threads of other kinds.</summary>
+    internal static Repository Create(IObjectStore store, RepositorySecret? secret, IThreads threads) =>
+        new(store, threads, RepositoryConfiguration.Create(store, secret, threads));
 
     /// <summary>Opens the repository in a store, which is disposed of with it.</summary>
     /// <exception cref="RepositoryException">There is none, or the secret does not fit, or the store failed.</exception>
-    public static Repository Open(IObjectStore store, RepositorySecret? secret) =>
-        new(store, RepositoryConfiguration.Unlock(store, secret));
+    public static Repository Open(IObjectStore store, RepositorySecret? secret) => Open(store, secret, SystemThreads.Instance);
+
+    /// <summary>The same, with threads of other kinds.</summary>
+    internal static Repository Open(IObjectStore store, RepositorySecret? secret, IThreads threads) =>
+        new(store, threads, RepositoryConfiguration.Unlock(store, secret));
 
     /// <summary>The numbers of its images, ascending.</summary>
     /// <exception cref="RepositoryException">The store failed.</exception>

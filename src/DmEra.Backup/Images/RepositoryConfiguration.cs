@@ -3,6 +3,7 @@ using System.Text;
 using System.Text.Json;
 using DmEra.Backup.Packs;
 using DmEra.Backup.Stores;
+using DmEra.Devices.Threads;
 
 namespace DmEra.Backup.Images;
 
@@ -55,7 +56,7 @@ internal sealed record RepositoryConfiguration(int Format, Guid Id, RepositoryEn
     }
 
     /// <summary>Makes a store a repository, and returns its id and key.</summary>
-    public static (Guid Id, RepositoryKey? Key) Create(IObjectStore store, RepositorySecret? secret, TimeProvider time)
+    public static (Guid Id, RepositoryKey? Key) Create(IObjectStore store, RepositorySecret? secret, IThreads threads)
     {
         if (IsIn(store)) throw IsThere(store);
         StoredObject other = store.List("").FirstOrDefault(found => !RepositoryLock.IsOne(found.Name));
@@ -66,7 +67,7 @@ internal sealed record RepositoryConfiguration(int Format, Guid Id, RepositoryEn
         }
 
         // Of two at once one would put its key in the place of the other's, which has perhaps used it already.
-        using RepositoryLock append = RepositoryLock.Take(store, LockKind.Append, "era backup", time);
+        using RepositoryLock append = RepositoryLock.Take(store, LockKind.Append, "era backup", threads);
         if (IsIn(store)) throw IsThere(store);
         Guid id = Guid.NewGuid();
         byte[]? master = secret is null ? null : RandomNumberGenerator.GetBytes(RepositoryKey.Size);

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using DmEra.Backup.Stores;
+using DmEra.Devices.Threads;
 
 namespace DmEra.Backup.Images;
 
@@ -35,20 +36,21 @@ internal sealed class RepositoryLock : IDisposable
     private readonly byte[] _document;
     private readonly TimeProvider _time;
     private readonly ITimer _timer;
-    private readonly Lock _renewing = new();    // guards the fields below: a renewal must not bring back what was deleted
+    private readonly IMonitor _renewing;        // guards the fields below: a renewal must not bring back what was deleted
     private DateTimeOffset _renewed;
     private bool _isDisposed;
 
     private RepositoryLock(
-        IObjectStore store, string name, LockHolder holder, byte[] document, DateTimeOffset written, TimeProvider time)
+        IObjectStore store, string name, LockHolder holder, byte[] document, DateTimeOffset written, IThreads threads)
     {
         _store = store;
         _name = name;
         _holder = holder;
         _document = document;
-        _time = time;
+        _time = threads.Time;
+        _renewing = threads.CreateMonitor();
         _renewed = written;
-        _timer = time.CreateTimer(static state => ((RepositoryLock)state!).Renew(), this, Renewal, Renewal);
+        _timer = _time.CreateTimer(static state => ((RepositoryLock)state!).Renew(), this, Renewal, Renewal);
     }
 
     /// <summary>True for the name of a lock; whatever else lies among them is nobody's.</summary>
@@ -57,14 +59,13 @@ internal sealed class RepositoryLock : IDisposable
     /// <summary>Takes a lock for reading.</summary>
     /// <param name="repository">The repository; it is told when there is no lock.</param>
     /// <param name="what">What for, for people: as in "era verify".</param>
-    /// <param name="time">For the renewals.</param>
     /// <returns>null where this process may not write.</returns>
     /// <exception cref="RepositoryException">Somebody removes things, or the store failed.</exception>
-    public static RepositoryLock? TryTakeForReading(Repository repository, string what, TimeProvider time)
+    public static RepositoryLock? TryTakeForReading(Repository repository, string what)
     {
         try
         {
-            return Take(repository.Store, LockKind.Read, what, time);
+            return Take(repository.Store, LockKind.Read, what, repository.Threads);
         }
         catch (StoreNotWritableException)
         {
@@ -78,15 +79,15 @@ internal sealed class RepositoryLock : IDisposable
     /// <param name="store">The repository's.</param>
     /// <param name="kind">What for.</param>
     /// <param name="what">What for, for people: as in "era backup".</param>
-    /// <param name="time">For the renewals.</param>
+    /// <param name="threads">For the renewals.</param>
     /// <exception cref="StoreNotWritableException">This process may not write there.</exception>
     /// <exception cref="RepositoryException">Somebody else is in the way, or the store failed.</exception>
-    public static RepositoryLock Take(IObjectStore store, LockKind kind, string what, TimeProvider time)
+    public static RepositoryLock Take(IObjectStore store, LockKind kind, string what, IThreads threads)
     {
         string name = $"{Prefix}{NameOf(kind)}-{Guid.NewGuid():N}";
-        LockHolder holder = LockHolder.Me(what, time);
+        LockHolder holder = LockHolder.Me(what, threads.Time);
         byte[] document = Seal(name, holder);
-        DateTimeOffset written = time.GetUtcNow();
+        DateTimeOffset written = threads.Time.GetUtcNow();
         try
         {
             try { store.Put(name, document); }
@@ -98,7 +99,7 @@ internal sealed class RepositoryLock : IDisposable
             }
 
             ThrowIfBarred(store, kind, name);
-            return new RepositoryLock(store, name, holder, document, written, time);
+            return new RepositoryLock(store, name, holder, document, written, threads);
         }
         catch
         {
@@ -113,7 +114,9 @@ internal sealed class RepositoryLock : IDisposable
     /// <exception cref="RepositoryException">Somebody did.</exception>
     public void ThrowIfLost()
     {
-        if (IsStale() || !_store.List(_name).Any())
+        bool isStale;
+        using (_renewing.Hold()) isStale = IsStale();
+        if (isStale || !_store.List(_name).Any())
         {
             throw new RepositoryException(
                 $"{_store.Address}: the lock may have been taken away, as this program stood still for too long; run it again");
@@ -124,7 +127,7 @@ internal sealed class RepositoryLock : IDisposable
     public void Dispose()
     {
         _timer.Dispose();
-        lock (_renewing)
+        using (_renewing.Hold())
         {
             if (_isDisposed) return;
             _isDisposed = true;
@@ -242,14 +245,11 @@ internal sealed class RepositoryLock : IDisposable
     }
 
     // By the clock on the wall, which goes on while a machine sleeps; early enough that nobody counts it as silent yet.
-    private bool IsStale()
-    {
-        lock (_renewing) return _time.GetUtcNow() - _renewed > LongestSilence - Renewal;
-    }
+    private bool IsStale() => _time.GetUtcNow() - _renewed > LongestSilence - Renewal;
 
     private void Renew()
     {
-        lock (_renewing)
+        using (_renewing.Hold())
         {
             if (_isDisposed) return;
             try

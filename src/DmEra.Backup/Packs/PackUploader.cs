@@ -1,5 +1,6 @@
 using System.Runtime.ExceptionServices;
 using DmEra.Backup.Stores;
+using DmEra.Devices.Threads;
 
 namespace DmEra.Backup.Packs;
 
@@ -10,8 +11,8 @@ namespace DmEra.Backup.Packs;
 internal sealed class PackUploader : IDisposable
 {
     private readonly IObjectStore _store;
-    private readonly Thread[] _threads;
-    private readonly object _lock = new();      // guards all fields below; pulsed when any of them changes
+    private readonly ThreadGroup _threads;
+    private readonly IMonitor _lock;            // guards all fields below; pulsed when any of them changes
     private readonly Queue<Pack> _waiting = new();
     private readonly Stack<byte[]> _free = new();
     private int _buffersLeft;
@@ -22,24 +23,22 @@ internal sealed class PackUploader : IDisposable
     /// <summary>Starts the threads.</summary>
     /// <param name="store">Where packs go.</param>
     /// <param name="fillers">Packs that are filled at the same time.</param>
-    public PackUploader(IObjectStore store, int fillers)
+    /// <param name="threads">Where the threads come from.</param>
+    public PackUploader(IObjectStore store, int fillers, IThreads threads)
     {
         _store = store;
         _buffersLeft = store.Parallelism + fillers;
-        _threads = new Thread[store.Parallelism];
-        for (int i = 0; i < _threads.Length; i++)
-        {
-            _threads[i] = new Thread(Work) { Name = $"upload {i}", IsBackground = true };
-            _threads[i].Start();
-        }
+        _lock = threads.CreateMonitor();
+        _threads = new ThreadGroup(threads);
+        for (int i = 0; i < store.Parallelism; i++) _threads.Start($"upload {i}", Work);
     }
 
     /// <summary>A buffer of <see cref="PackWriter.BufferLength"/> bytes; waits until there is one.</summary>
     public byte[] RentBuffer()
     {
-        lock (_lock)
+        using (_lock.Hold())
         {
-            while (_fault is null && _free.Count == 0 && _buffersLeft == 0) Monitor.Wait(_lock);
+            while (_fault is null && _free.Count == 0 && _buffersLeft == 0) _lock.Wait();
             ThrowFault();
             if (_free.TryPop(out byte[]? buffer)) return buffer;
             _buffersLeft--;
@@ -51,20 +50,20 @@ internal sealed class PackUploader : IDisposable
     /// <summary>Writes part of a rented buffer as an object, some time before <see cref="Drain"/> returns.</summary>
     public void Upload(string name, byte[] buffer, int start, int length)
     {
-        lock (_lock)
+        using (_lock.Hold())
         {
             ThrowFault();
             _waiting.Enqueue(new Pack(name, buffer, start, length));
-            Monitor.PulseAll(_lock);
+            _lock.PulseAll();
         }
     }
 
     /// <summary>Returns when everything handed in is durable in the store.</summary>
     public void Drain()
     {
-        lock (_lock)
+        using (_lock.Hold())
         {
-            while (_fault is null && (_waiting.Count > 0 || _underWay > 0)) Monitor.Wait(_lock);
+            while (_fault is null && (_waiting.Count > 0 || _underWay > 0)) _lock.Wait();
             ThrowFault();
         }
     }
@@ -72,13 +71,13 @@ internal sealed class PackUploader : IDisposable
     /// <summary>Ends the threads; what has not been begun is not written.</summary>
     public void Dispose()
     {
-        lock (_lock)
+        using (_lock.Hold())
         {
             _isStopping = true;
-            Monitor.PulseAll(_lock);
+            _lock.PulseAll();
         }
 
-        foreach (Thread thread in _threads) thread.Join();
+        _threads.Join();
     }
 
     private void Work()
@@ -89,22 +88,22 @@ internal sealed class PackUploader : IDisposable
             try { _store.Put(pack.Name, pack.Buffer.AsMemory(pack.Start, pack.Length)); }
             catch (Exception caught) { fault = caught; }
 
-            lock (_lock)
+            using (_lock.Hold())
             {
                 _underWay--;
                 _fault ??= fault;
                 _free.Push(pack.Buffer);
-                Monitor.PulseAll(_lock);
+                _lock.PulseAll();
             }
         }
     }
 
     private bool TryTake(out Pack pack)
     {
-        lock (_lock)
+        using (_lock.Hold())
         {
             pack = default;
-            while (!_isStopping && _fault is null && _waiting.Count == 0) Monitor.Wait(_lock);
+            while (!_isStopping && _fault is null && _waiting.Count == 0) _lock.Wait();
             if (_isStopping || !_waiting.TryDequeue(out pack)) return false;
             _underWay++;
             return true;

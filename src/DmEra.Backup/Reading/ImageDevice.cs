@@ -40,11 +40,10 @@ public sealed class ImageDevice : ReadOnlyDevice, IBlockStatusContext
     /// <param name="repository">The repository; it stays the caller's.</param>
     /// <param name="image">The image.</param>
     /// <param name="what">Who reads, for those that want to remove something: as in "era serve".</param>
-    /// <param name="time">For the lock.</param>
     /// <exception cref="RepositoryException">It is not there as it was written, or the store failed.</exception>
-    public static ImageDevice Open(Repository repository, ImageManifest image, string what, TimeProvider time)
+    public static ImageDevice Open(Repository repository, ImageManifest image, string what)
     {
-        RepositoryLock? imageLock = RepositoryLock.TryTakeForReading(repository, what, time);
+        RepositoryLock? imageLock = RepositoryLock.TryTakeForReading(repository, what);
         try
         {
             return new ImageDevice(repository, image, imageLock);

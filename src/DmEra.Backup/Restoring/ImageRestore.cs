@@ -43,7 +43,6 @@ public sealed class ImageRestore
     /// <param name="target">The device: at least as long.</param>
     /// <param name="before">What is on it.</param>
     /// <param name="progress">Told of how many bytes it is known that they are as in the image.</param>
-    /// <param name="time">For the lock on the repository.</param>
     /// <param name="stop">Ends it in the middle.</param>
     /// <exception cref="RepositoryException">The image is not there as it was written, or the store failed. What
     /// the device holds then is neither the old nor the new.</exception>
@@ -55,10 +54,9 @@ public sealed class ImageRestore
         IBlockDevice target,
         TargetContent before,
         IProgress<long>? progress,
-        TimeProvider time,
         CancellationToken stop)
     {
-        using RepositoryLock? reading = RepositoryLock.TryTakeForReading(repository, "era restore-image", time);
+        using RepositoryLock? reading = RepositoryLock.TryTakeForReading(repository, "era restore-image");
         RunLocked(repository, image, target, before, [new SectorRange(0, image.Device.SizeSectors)], progress, stop);
     }
 
@@ -75,7 +73,7 @@ public sealed class ImageRestore
         ImageMap map = repository.LoadMap(image);
         ImageRestore restore = new(repository.Reader, target, before, progress);
         int threads = Math.Max(FewestThreads, repository.Store.Parallelism);
-        ParallelWork<RecordRun>.Run(map.Runs(ranges, StoredPerRun), threads, restore.NewWorker, stop);
+        ParallelWork<RecordRun>.Run(repository.Threads, map.Runs(ranges, StoredPerRun), threads, restore.NewWorker, stop);
         target.Flush();
     }
 

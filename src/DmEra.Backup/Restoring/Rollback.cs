@@ -26,7 +26,6 @@ public static class Rollback
     /// <param name="image">The image.</param>
     /// <param name="target">The device.</param>
     /// <param name="progress">Told how many bytes are written.</param>
-    /// <param name="time">For the lock on the repository.</param>
     /// <param name="stop">Ends it in the middle.</param>
     /// <exception cref="RepositoryException">The image was not taken of this device, or its eras do not tell what was
     /// written since: nothing was changed. Or the image is damaged, or the store failed.</exception>
@@ -37,10 +36,9 @@ public static class Rollback
         ImageManifest image,
         TrackedTarget target,
         IProgress<long>? progress,
-        TimeProvider time,
         CancellationToken stop)
     {
-        using RepositoryLock? reading = RepositoryLock.TryTakeForReading(repository, "era restore-image", time);
+        using RepositoryLock? reading = RepositoryLock.TryTakeForReading(repository, "era restore-image");
         string? remark = new ChainCheck(repository, image, target, Remedy).Require();
         if (target.Device.SizeSectors < image.Device.SizeSectors)
         {

@@ -1,4 +1,5 @@
 using System.Runtime.ExceptionServices;
+using DmEra.Devices.Threads;
 
 namespace DmEra.Backup.Stores;
 
@@ -8,34 +9,31 @@ namespace DmEra.Backup.Stores;
 /// </summary>
 internal sealed class ParallelWork<T> : IDisposable
 {
-    private readonly Lock _lock = new();        // guards the fields below
+    private readonly IMonitor _lock;            // guards the fields below, and taking an item, which may wait for a store
     private readonly IEnumerator<T> _items;
     private readonly CancellationToken _stop;
     private Exception? _fault;
 
-    private ParallelWork(IEnumerable<T> items, CancellationToken stop)
+    private ParallelWork(IThreads threads, IEnumerable<T> items, CancellationToken stop)
     {
+        _lock = threads.CreateMonitor();
         _items = items.GetEnumerator();
         _stop = stop;
     }
 
     /// <summary>Runs to the end of the items or to the first fault, which is thrown once all threads have ended.</summary>
+    /// <param name="threads">Where the threads come from.</param>
     /// <param name="items">The items; taken one by one, by one thread at a time.</param>
-    /// <param name="threads">How many threads.</param>
+    /// <param name="count">How many threads.</param>
     /// <param name="newWorker">Makes what a thread works with; it gets the thread's items.</param>
     /// <param name="stop">Ends it between items.</param>
     /// <exception cref="OperationCanceledException">It was told to stop.</exception>
-    public static void Run(IEnumerable<T> items, int threads, Func<Action<T>> newWorker, CancellationToken stop)
+    public static void Run(IThreads threads, IEnumerable<T> items, int count, Func<Action<T>> newWorker, CancellationToken stop)
     {
-        using ParallelWork<T> work = new(items, stop);
-        Thread[] all = new Thread[threads];
-        for (int i = 0; i < threads; i++)
-        {
-            all[i] = new Thread(() => work.Loop(newWorker)) { Name = $"work {i}", IsBackground = true };
-            all[i].Start();
-        }
-
-        foreach (Thread thread in all) thread.Join();
+        using ParallelWork<T> work = new(threads, items, stop);
+        ThreadGroup group = new(threads);
+        for (int i = 0; i < count; i++) group.Start($"work {i}", () => work.Loop(newWorker));
+        group.Join();
         if (work._fault is not null) ExceptionDispatchInfo.Throw(work._fault);
     }
 
@@ -51,18 +49,17 @@ internal sealed class ParallelWork<T> : IDisposable
         }
         catch (Exception fault)
         {
-            lock (_lock) _fault ??= fault;
+            using MonitorHold hold = _lock.Hold();
+            _fault ??= fault;
         }
     }
 
     private bool TryNext(out T item)
     {
-        lock (_lock)
-        {
-            _stop.ThrowIfCancellationRequested();
-            bool isThere = _fault is null && _items.MoveNext();
-            item = isThere ? _items.Current : default!;
-            return isThere;
-        }
+        using MonitorHold hold = _lock.Hold();
+        _stop.ThrowIfCancellationRequested();
+        bool isThere = _fault is null && _items.MoveNext();
+        item = isThere ? _items.Current : default!;
+        return isThere;
     }
 }

@@ -42,11 +42,11 @@ public sealed class BackupRun
     private readonly TimeProvider _time;
     private readonly List<string> _remarks;
 
-    private BackupRun(Repository repository, IBackupSource source, TimeProvider time)
+    private BackupRun(Repository repository, IBackupSource source)
     {
         _repository = repository;
         _source = source;
-        _time = time;
+        _time = repository.Threads.Time;
         _remarks = [.. source.Remarks];
     }
 
@@ -68,7 +68,6 @@ public sealed class BackupRun
     /// <param name="kind">What it should be.</param>
     /// <param name="label">What to call it; null for nothing.</param>
     /// <param name="progress">Told how many bytes were read.</param>
-    /// <param name="time">Tells when it was taken.</param>
     /// <param name="stop">Ends it; what was stored by then is used by the next one.</param>
     /// <exception cref="RepositoryException">The device does not fit the repository, somebody else writes to it, or the
     /// store failed: no image has been made, and those before are as they were.</exception>
@@ -80,11 +79,10 @@ public sealed class BackupRun
         BackupKind kind,
         string? label,
         IProgress<long>? progress,
-        TimeProvider time,
         CancellationToken stop)
     {
-        using RepositoryLock append = RepositoryLock.Take(repository.Store, LockKind.Append, "era backup", time);
-        return new BackupRun(repository, source, time).Run(kind, label, append, progress, stop);
+        using RepositoryLock append = RepositoryLock.Take(repository.Store, LockKind.Append, "era backup", repository.Threads);
+        return new BackupRun(repository, source).Run(kind, label, append, progress, stop);
     }
 
     private BackupReport Run(

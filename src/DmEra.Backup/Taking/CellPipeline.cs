@@ -2,6 +2,7 @@ using System.Runtime.ExceptionServices;
 using DmEra.Backup.Maps;
 using DmEra.Backup.Packs;
 using DmEra.Devices;
+using DmEra.Devices.Threads;
 
 namespace DmEra.Backup.Taking;
 
@@ -15,13 +16,11 @@ internal sealed class CellPipeline
     private const int LookAhead = 32;       // cells that the device is told of before they are read: 8 MiB
     private const int MaxEncoders = 8;
 
-    private static readonly int Encoders = Math.Clamp(Environment.ProcessorCount, 1, MaxEncoders);
-
     private readonly IBlockDevice _source;
     private readonly IReadAhead? _readAhead;
     private readonly IEnumerable<SectorRange> _ranges;
     private readonly LeftOverPacks _leftOvers;
-    private readonly object _lock = new();      // guards all fields below; pulsed when any of them changes
+    private readonly IMonitor _lock;            // guards all fields below; pulsed when any of them changes
     private readonly Cell[] _ring;
     private readonly bool[] _isEncoded;
     private long _read;         // cells read so far
@@ -31,17 +30,19 @@ internal sealed class CellPipeline
     private bool _isStopping;
     private Exception? _fault;
 
-    private CellPipeline(IBlockDevice source, IEnumerable<SectorRange> ranges, LeftOverPacks leftOvers)
+    private CellPipeline(IThreads threads, int encoders, IBlockDevice source, IEnumerable<SectorRange> ranges, LeftOverPacks leftOvers)
     {
+        _lock = threads.CreateMonitor();
         _source = source;
         _readAhead = source as IReadAhead;
         _ranges = ranges;
         _leftOvers = leftOvers;
-        _ring = [.. Enumerable.Range(0, (2 * Encoders) + 4).Select(_ => new Cell())];
+        _ring = [.. Enumerable.Range(0, (2 * encoders) + 4).Select(_ => new Cell())];
         _isEncoded = new bool[_ring.Length];
     }
 
     /// <summary>Runs until the ranges are at their end.</summary>
+    /// <param name="threads">Where the threads come from.</param>
     /// <param name="source">The device.</param>
     /// <param name="ranges">What to read, ascending.</param>
     /// <param name="leftOvers">What need not be stored again.</param>
@@ -50,15 +51,18 @@ internal sealed class CellPipeline
     /// <exception cref="DeviceException">The device failed.</exception>
     /// <exception cref="OperationCanceledException">It was told to stop.</exception>
     public static void Run(
+        IThreads threads,
         IBlockDevice source,
         IEnumerable<SectorRange> ranges,
         LeftOverPacks leftOvers,
         Action<Cell> take,
         CancellationToken stop)
     {
-        CellPipeline pipeline = new(source, ranges, leftOvers);
-        List<Thread> threads = [pipeline.Start("read origin", pipeline.Read)];
-        for (int i = 0; i < Encoders; i++) threads.Add(pipeline.Start($"encode {i}", pipeline.Encode));
+        int encoders = Math.Clamp(threads.Processors, 1, MaxEncoders);
+        CellPipeline pipeline = new(threads, encoders, source, ranges, leftOvers);
+        ThreadGroup group = new(threads);
+        group.Start("read origin", () => pipeline.Guard(pipeline.Read));
+        for (int i = 0; i < encoders; i++) group.Start($"encode {i}", () => pipeline.Guard(pipeline.Encode));
         try
         {
             pipeline.Deliver(take, stop);
@@ -66,7 +70,7 @@ internal sealed class CellPipeline
         finally
         {
             pipeline.Stop();
-            foreach (Thread thread in threads) thread.Join();
+            group.Join();
         }
     }
 
@@ -76,25 +80,25 @@ internal sealed class CellPipeline
         {
             stop.ThrowIfCancellationRequested();
             take(cell);
-            lock (_lock)
+            using (_lock.Hold())
             {
                 _isEncoded[_delivered % _ring.Length] = false;
                 _delivered++;
-                Monitor.PulseAll(_lock);
+                _lock.PulseAll();
             }
         }
     }
 
     private bool TryAwaitEncoded([System.Diagnostics.CodeAnalysis.NotNullWhen(true)] out Cell? cell)
     {
-        lock (_lock)
+        using (_lock.Hold())
         {
             cell = null;
             int place = (int)(_delivered % _ring.Length);
             while (_fault is null && !_isEncoded[place])
             {
                 if (_isReadToEnd && _delivered == _read) return false;
-                Monitor.Wait(_lock);
+                _lock.Wait();
             }
 
             if (_fault is not null) ExceptionDispatchInfo.Throw(_fault);
@@ -121,25 +125,25 @@ internal sealed class CellPipeline
             if (!ahead.TryDequeue(out SectorRange next)) break;
             if (!TryAwaitFree(out Cell? cell)) return;
             _source.Read(Bytes(next.First), cell.Begin(next));
-            lock (_lock)
+            using (_lock.Hold())
             {
                 _read++;
-                Monitor.PulseAll(_lock);
+                _lock.PulseAll();
             }
         }
 
-        lock (_lock)
+        using (_lock.Hold())
         {
             _isReadToEnd = true;
-            Monitor.PulseAll(_lock);
+            _lock.PulseAll();
         }
     }
 
     private bool TryAwaitFree([System.Diagnostics.CodeAnalysis.NotNullWhen(true)] out Cell? cell)
     {
-        lock (_lock)
+        using (_lock.Hold())
         {
-            while (!_isStopping && _read - _delivered == _ring.Length) Monitor.Wait(_lock);
+            while (!_isStopping && _read - _delivered == _ring.Length) _lock.Wait();
             cell = _isStopping ? null : _ring[_read % _ring.Length];
             return cell is not null;
         }
@@ -150,31 +154,24 @@ internal sealed class CellPipeline
         while (TryClaim(out int place))
         {
             _ring[place].Encode(_leftOvers);
-            lock (_lock)
+            using (_lock.Hold())
             {
                 _isEncoded[place] = true;
-                Monitor.PulseAll(_lock);
+                _lock.PulseAll();
             }
         }
     }
 
     private bool TryClaim(out int place)
     {
-        lock (_lock)
+        using (_lock.Hold())
         {
-            while (!_isStopping && _claimed == _read) Monitor.Wait(_lock);
+            while (!_isStopping && _claimed == _read) _lock.Wait();
             place = (int)(_claimed % _ring.Length);
             if (_isStopping) return false;
             _claimed++;
             return true;
         }
-    }
-
-    private Thread Start(string name, Action work)
-    {
-        Thread thread = new(() => Guard(work)) { Name = name, IsBackground = true };
-        thread.Start();
-        return thread;
     }
 
     private void Guard(Action work)
@@ -185,21 +182,21 @@ internal sealed class CellPipeline
         }
         catch (Exception fault)
         {
-            lock (_lock)
+            using (_lock.Hold())
             {
                 _fault ??= fault;
                 _isStopping = true;
-                Monitor.PulseAll(_lock);
+                _lock.PulseAll();
             }
         }
     }
 
     private void Stop()
     {
-        lock (_lock)
+        using (_lock.Hold())
         {
             _isStopping = true;
-            Monitor.PulseAll(_lock);
+            _lock.PulseAll();
         }
     }
 

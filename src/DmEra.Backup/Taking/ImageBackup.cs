@@ -43,9 +43,9 @@ internal sealed class ImageBackup : IDisposable
         Number = number;
         _map = start is null ? ImageMap.Empty(0, repository.Reader) : repository.LoadMap(start);
         SizeSectors = sizeSectors;
-        _leftOvers = LeftOverPacks.Collect(repository.Store, repository.Reader, number);
+        _leftOvers = LeftOverPacks.Collect(repository.Store, repository.Reader, number, repository.Threads);
         PackNumbers numbers = new(_leftOvers.NextSequence);
-        _uploader = new PackUploader(repository.Store, fillers: 2);
+        _uploader = new PackUploader(repository.Store, fillers: 2, repository.Threads);
         _content = new PackWriter(PackKind.Content, number, numbers, repository.Key, _uploader);
         _index = new PackWriter(PackKind.Index, number, numbers, repository.Key, _uploader);
     }
@@ -77,7 +77,7 @@ internal sealed class ImageBackup : IDisposable
     public void Take(IBlockDevice source, IEnumerable<SectorRange> ranges)
     {
         MapEditor editor = new(_map, SizeSectors, _content, _index);
-        CellPipeline.Run(source, ranges, _leftOvers, cell => Store(cell, editor), _stop);
+        CellPipeline.Run(_repository.Threads, source, ranges, _leftOvers, cell => Store(cell, editor), _stop);
         _address = editor.Finish();
         // The next pass reads the map that this one has written.
         _uploader.Drain();

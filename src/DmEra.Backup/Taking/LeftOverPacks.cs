@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using DmEra.Backup.Packs;
 using DmEra.Backup.Stores;
+using DmEra.Devices.Threads;
 
 namespace DmEra.Backup.Taking;
 
@@ -38,7 +39,7 @@ internal sealed class LeftOverPacks
 
     /// <summary>Finds what is there of an image that is not.</summary>
     /// <exception cref="RepositoryException">The store failed.</exception>
-    public static LeftOverPacks Collect(IObjectStore store, PackReader reader, uint image)
+    public static LeftOverPacks Collect(IObjectStore store, PackReader reader, uint image, IThreads threads)
     {
         List<StoredObject> objects = [.. store.List(PackName.PrefixOf(image))];
         ConcurrentBag<(PackName Name, long First, long End)> content = [];
@@ -48,7 +49,7 @@ internal sealed class LeftOverPacks
             if (PackName.TryParse(found.Name, out PackName name)) next = Math.Max(next, name.Sequence + 1);
         }
 
-        ParallelWork<StoredObject>.Run(objects, ReadersAtOnce, () => found =>
+        ParallelWork<StoredObject>.Run(threads, objects, ReadersAtOnce, () => found =>
         {
             if (TryOpen(reader, found) is { Kind: PackKind.Content } pack)
                 content.Add((pack.Name, (long)pack.Rows[0].FirstSector.Value, pack.Rows[^1].EndSector));

@@ -85,9 +85,10 @@ public sealed class Prune
     /// image that stays is damaged: then nothing that belongs to an image has been removed.</exception>
     /// <exception cref="OperationCanceledException">It was told to stop.</exception>
     public static PruneReport Run(
-        Repository repository, KeepPolicy policy, DamagedImages damagedImages, TimeProvider time, CancellationToken stop)
+        Repository repository, KeepPolicy policy, DamagedImages damagedImages, CancellationToken stop)
     {
-        using RepositoryLock exclusive = RepositoryLock.Take(repository.Store, LockKind.Exclusive, "era prune", time);
+        using RepositoryLock exclusive = RepositoryLock.Take(repository.Store, LockKind.Exclusive, "era prune", repository.Threads);
+        TimeProvider time = repository.Threads.Time;
         PruneReport plan = Plan(repository, policy, damagedImages, time.LocalTimeZone);
         if (plan.Kept.Count == 0) return plan;
         repository.Store.RemoveUnfinished(time.GetUtcNow() - AgeOfLeftOvers);

@@ -19,7 +19,7 @@ internal sealed class Repack : IDisposable
     public Repack(Repository repository, uint image, PackNumbers numbers)
     {
         _repository = repository;
-        _uploader = new PackUploader(repository.Store, fillers: 2);
+        _uploader = new PackUploader(repository.Store, fillers: 2, repository.Threads);
         _content = new PackWriter(PackKind.Content, image, numbers, repository.Key, _uploader);
         _index = new PackWriter(PackKind.Index, image, numbers, repository.Key, _uploader);
     }

@@ -59,14 +59,13 @@ public sealed class Verify
     /// <param name="repository">The repository.</param>
     /// <param name="depth">How far it goes.</param>
     /// <param name="progress">Told how many bytes of packs were read.</param>
-    /// <param name="time">For the lock that keeps others from removing things meanwhile.</param>
     /// <param name="stop">Ends it.</param>
     /// <exception cref="RepositoryException">The store failed.</exception>
     /// <exception cref="OperationCanceledException">It was told to stop.</exception>
     public static VerifyReport Run(
-        Repository repository, VerifyDepth depth, IProgress<long>? progress, TimeProvider time, CancellationToken stop)
+        Repository repository, VerifyDepth depth, IProgress<long>? progress, CancellationToken stop)
     {
-        using RepositoryLock? reading = RepositoryLock.TryTakeForReading(repository, "era verify", time);
+        using RepositoryLock? reading = RepositoryLock.TryTakeForReading(repository, "era verify");
         Verify verify = new(repository, depth, progress, stop);
         IReadOnlyList<uint> images = repository.ImageNumbers();
         verify.ReadPacks();
@@ -85,8 +84,8 @@ public sealed class Verify
     private void ReadPacks()
     {
         // While one waits for the store, another one computes.
-        int threads = Math.Clamp(2 * Environment.ProcessorCount, _repository.Store.Parallelism, MaxThreads);
-        ParallelWork<StoredObject>.Run(_repository.Store.List(PackName.Prefix), threads, NewWorker, _stop);
+        int threads = Math.Clamp(2 * _repository.Threads.Processors, _repository.Store.Parallelism, MaxThreads);
+        ParallelWork<StoredObject>.Run(_repository.Threads, _repository.Store.List(PackName.Prefix), threads, NewWorker, _stop);
     }
 
     private Action<StoredObject> NewWorker()

@@ -35,7 +35,7 @@ internal sealed class ImageSession(
         // Said below the addresses: those are what others read the first lines for.
         List<string> remarks = [];
         repository.Remark = remarks.Add;
-        using ImageDevice device = ImageDevice.Open(repository, image, "era serve", TimeProvider.System);
+        using ImageDevice device = ImageDevice.Open(repository, image, "era serve");
         NbdExport export = new(name, device, new BlockStatusCatalog(device)) { IsReadOnly = true };
         using NbdServer server = new([export], options with { Log = new NbdLog(Log) });
         bool requiresTls = options.Tls is { Mode: NbdTlsMode.Require };

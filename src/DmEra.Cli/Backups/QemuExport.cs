@@ -26,7 +26,7 @@ internal static class QemuExport
         try
         {
             string socket = Path.Combine(folder, "nbd");
-            using ImageDevice device = ImageDevice.Open(repository, image, "era export", TimeProvider.System);
+            using ImageDevice device = ImageDevice.Open(repository, image, "era export");
             NbdExport export = new(ExportName, device, new BlockStatusCatalog([device])) { IsReadOnly = true };
             using NbdServer server = new([export], new NbdServerOptions());
             server.Listen(new UnixDomainSocketEndPoint(socket));

@@ -46,7 +46,7 @@ internal sealed class RepositoryArguments
         IObjectStore store = OpenStore(address, stop);
         return Guard(parse, store, () => Repository.Exists(store)
             ? Repository.Open(store, Secret(parse, stop))
-            : Repository.Create(store, Secret(parse, stop), TimeProvider.System));
+            : Repository.Create(store, Secret(parse, stop)));
     }
 
     private static RepositorySecret FirstLine(Stream file)

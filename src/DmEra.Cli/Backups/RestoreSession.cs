@@ -57,7 +57,7 @@ internal sealed class RestoreSession(
     {
         using TrackedTarget target = MetadataFile.Use(metadata, () => TrackedTarget.Open(metadata, path));
         using ByteProgress progress = new(terminal, 0, TimeProvider.System);
-        RollbackReport report = Rollback.Run(repository, image, target, progress, TimeProvider.System, stop);
+        RollbackReport report = Rollback.Run(repository, image, target, progress, stop);
         string rest = Clear(target, target.Begin());
         string remark = report.Remark is null ? "" : $"; {report.Remark}";
         return $"{path}: back to image {image.Number}, {Amount.Bytes(report.Bytes)} written, recorded in era {report.Era}{rest}{remark}";
@@ -85,6 +85,6 @@ internal sealed class RestoreSession(
     private void Write(IBlockDevice target, TargetContent before)
     {
         using ByteProgress progress = new(terminal, Bytes, TimeProvider.System);
-        ImageRestore.Run(repository, image, target, before, progress, TimeProvider.System, stop);
+        ImageRestore.Run(repository, image, target, before, progress, stop);
     }
 }

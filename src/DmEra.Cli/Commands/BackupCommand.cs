@@ -120,8 +120,7 @@ internal sealed class BackupCommand
         BackupReport report;
         using (ByteProgress progress = new(isShown ? error : null, total, TimeProvider.System))
         {
-            report = BackupRun.Take(
-                repository, source, Kind(parse), parse.GetValue(_label), progress, TimeProvider.System, stop);
+            report = BackupRun.Take(repository, source, Kind(parse), parse.GetValue(_label), progress, stop);
         }
 
         foreach (string remark in report.Remarks) error.WriteLine($"era: {remark}");

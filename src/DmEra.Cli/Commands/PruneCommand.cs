@@ -56,7 +56,7 @@ internal sealed class PruneCommand
         using Repository repository = _repository.Open(parse, stop.Token);
         PruneReport report = isDryRun
             ? Prune.Plan(repository, policy, damaged, TimeZoneInfo.Local)
-            : Prune.Run(repository, policy, damaged, TimeProvider.System, stop.Token);
+            : Prune.Run(repository, policy, damaged, stop.Token);
         if (parse.GetValue(_json)) parse.Output().WriteLine(BackupReports.ToJson(report));
         else Write(parse.Output(), report, isDryRun);
         return ExitCode.Done;

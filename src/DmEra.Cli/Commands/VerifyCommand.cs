@@ -47,7 +47,7 @@ internal static class VerifyCommand
         TextWriter error = parse.InvocationConfiguration.Error;
         bool isShown = ByteProgress.IsShown(isQuiet, error);
         using ByteProgress progress = new(isShown ? error : null, isShown ? repository.StoredBytes() : 0, TimeProvider.System);
-        return DmEra.Backup.Upkeep.Verify.Run(repository, depth, progress, TimeProvider.System, stop);
+        return DmEra.Backup.Upkeep.Verify.Run(repository, depth, progress, stop);
     }
 
     private static void Write(TextWriter output, VerifyReport report, bool isQuiet)

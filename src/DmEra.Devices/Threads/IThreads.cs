@@ -1,7 +1,7 @@
 namespace DmEra.Devices.Threads;
 
 /// <summary>
-/// Every way in which devices, targets and clients start a thread, wait, or ask for the time. Nothing else in them blocks
+/// Every way in which devices, targets, clients, servers and backups start a thread, wait, or ask for the time. Nothing else in them blocks
 /// but I/O: so a scheduler that implements this decides the order of everything.
 /// </summary>
 public interface IThreads
@@ -9,7 +9,14 @@ public interface IThreads
     /// <summary>Time since some fixed moment.</summary>
     TimeSpan Now { get; }
 
+    /// <summary>The clock on the wall, and timers.</summary>
+    TimeProvider Time { get; }
+
+    /// <summary>How many threads run at the same time.</summary>
+    int Processors { get; }
+
     /// <summary>Starts a thread that ends with <paramref name="body"/>.</summary>
+    /// <exception cref="OutOfMemoryException">No thread is to be had.</exception>
     void Start(string name, Action body);
 
     /// <summary>A new lock with its condition variable.</summary>
@@ -29,7 +36,11 @@ public interface IMonitor
     void Wait();
 
     /// <summary>As <see cref="Wait()"/>, but no longer than about <paramref name="limit"/>.</summary>
-    void Wait(TimeSpan limit);
+    /// <returns>false when the time was over.</returns>
+    bool Wait(TimeSpan limit);
+
+    /// <summary>Wakes one that waits, if any does; the caller holds the lock.</summary>
+    void Pulse();
 
     /// <summary>Wakes all that wait; the caller holds the lock.</summary>
     void PulseAll();

@@ -8,6 +8,9 @@ public sealed class SystemThreads : IThreads
     /// <summary>The only one there is.</summary>
     public static readonly SystemThreads Instance = new();
 
+    // A server has hundreds of threads when it has many clients.
+    private const int StackBytes = 512 << 10;
+
     private SystemThreads()
     {
     }
@@ -16,7 +19,13 @@ public sealed class SystemThreads : IThreads
     public TimeSpan Now => Stopwatch.GetElapsedTime(0);
 
     /// <inheritdoc/>
-    public void Start(string name, Action body) => new Thread(body.Invoke) { Name = name, IsBackground = true }.Start();
+    public TimeProvider Time => TimeProvider.System;
+
+    /// <inheritdoc/>
+    public int Processors => Environment.ProcessorCount;
+
+    /// <inheritdoc/>
+    public void Start(string name, Action body) => new Thread(body.Invoke, StackBytes) { Name = name, IsBackground = true }.Start();
 
     /// <inheritdoc/>
     public IMonitor CreateMonitor() => new SystemMonitor();
@@ -32,7 +41,9 @@ public sealed class SystemThreads : IThreads
         public void Wait() => Monitor.Wait(_lock);
 
         // Monitors count in milliseconds, and nought would not wait at all.
-        public void Wait(TimeSpan limit) => Monitor.Wait(_lock, (int)Math.Ceiling(limit.TotalMilliseconds));
+        public bool Wait(TimeSpan limit) => Monitor.Wait(_lock, (int)Math.Ceiling(limit.TotalMilliseconds));
+
+        public void Pulse() => Monitor.Pulse(_lock);
 
         public void PulseAll() => Monitor.PulseAll(_lock);
     }

@@ -1,4 +1,5 @@
 using DmEra.Devices;
+using DmEra.Devices.Threads;
 using DmEra.Nbd.Handshake;
 using DmEra.Nbd.Protocol;
 using DmEra.Nbd.Transport;
@@ -40,8 +41,9 @@ internal sealed class NbdTransmission
     /// <param name="later">Has <see cref="NbdWork.Run"/> called on another thread.</param>
     /// <param name="buffers">Memory shared with other connections.</param>
     /// <param name="log">Where faults are reported.</param>
+    /// <param name="threads">Where threads wait for each other.</param>
     public NbdTransmission(
-        NbdSession session, INbdTransport transport, Action<NbdWork> later, NbdBuffers buffers, ConnectionLog log)
+        NbdSession session, INbdTransport transport, Action<NbdWork> later, NbdBuffers buffers, ConnectionLog log, IThreads threads)
     {
         _session = session;
         _immediate = session.Export.Device as IImmediateAccess;
@@ -52,8 +54,8 @@ internal sealed class NbdTransmission
         _headerSize = NbdRequest.HeaderSize(session.Style);
         _encoder = new ReplyEncoder(session.Style);
         _executor = new RequestExecutor(session, _encoder, buffers);
-        _slots = new WorkSlots(this, buffers);
-        _replies = new ReplyQueue(transport, _slots.Return, log);
+        _slots = new WorkSlots(this, buffers, threads);
+        _replies = new ReplyQueue(transport, _slots.Return, log, threads);
         _inputBuffer = buffers.Rent(LargestInline + _headerSize);
         _batchBuffer = buffers.Rent(LargestInline + NbdBuffers.HeaderRoom);
         _batch = new ReplyBatch(_replies, _batchBuffer);

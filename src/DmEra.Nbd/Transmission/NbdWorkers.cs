@@ -1,15 +1,16 @@
+using DmEra.Devices.Threads;
+
 namespace DmEra.Nbd.Transmission;
 
 /// <summary>
 /// The threads, shared by all connections, that execute what would keep a connection's own thread waiting: first writes
 /// that wait for a commit, flushes, what is not in the page cache. Started when needed, ended when idle.
 /// </summary>
-internal sealed class NbdWorkers(int limit)
+internal sealed class NbdWorkers(int limit, IThreads threads)
 {
-    private const int StackBytes = 512 << 10;
     private static readonly TimeSpan IdleTime = TimeSpan.FromSeconds(30);
 
-    private readonly object _gate = new();  // guards all below; pulsed for each queued request, and by the last exit
+    private readonly IMonitor _gate = threads.CreateMonitor();  // guards all below; pulsed for each queued request, and by the last exit
     private NbdWork? _first;
     private NbdWork? _last;
     private int _queued;
@@ -29,35 +30,39 @@ internal sealed class NbdWorkers(int limit)
     /// <returns>false when some did not end in time.</returns>
     public bool Stop(TimeSpan timeout)
     {
-        lock (_gate)
+        TimeSpan end = threads.Now + timeout;
+        using MonitorHold hold = _gate.Hold();
+        _isStopping = true;
+        _gate.PulseAll();
+        while (_threads > 0)
         {
-            _isStopping = true;
-            Monitor.PulseAll(_gate);
-            return _threads == 0 || Monitor.Wait(_gate, timeout);
+            TimeSpan left = end - threads.Now;
+            if (left <= TimeSpan.Zero) return false;
+            _gate.Wait(left);
         }
+
+        return true;
     }
 
     private bool TryQueue(NbdWork work)
     {
-        lock (_gate)
-        {
-            // Each idle thread takes one request: those queued before are still on their way to a thread.
-            bool needsThread = _queued >= _idle;
-            if (needsThread && _threads < limit && !TryStart() && _threads == 0) return false;
+        using MonitorHold hold = _gate.Hold();
 
-            if (_last is null) _first = work;
-            else _last.Next = work;
-            _last = work;
-            _queued++;
-            if (!needsThread) Monitor.Pulse(_gate);
-            return true;
-        }
+        // Each idle thread takes one request: those queued before are still on their way to a thread.
+        bool needsThread = _queued >= _idle;
+        if (needsThread && _threads < limit && !TryStart() && _threads == 0) return false;
+
+        if (_last is null) _first = work;
+        else _last.Next = work;
+        _last = work;
+        _queued++;
+        if (!needsThread) _gate.Pulse();
+        return true;
     }
 
     private bool TryStart()
     {
-        Thread thread = new(Work, StackBytes) { IsBackground = true, Name = $"nbd-worker-{_started + 1}" };
-        try { thread.Start(); }
+        try { threads.Start($"nbd-worker-{_started + 1}", Work); }
         catch (OutOfMemoryException) { return false; }
 
         _started++;
@@ -78,24 +83,22 @@ internal sealed class NbdWorkers(int limit)
 
     private NbdWork? Take()
     {
-        lock (_gate)
+        using MonitorHold hold = _gate.Hold();
+        while (_first is null)
         {
-            while (_first is null)
-            {
-                _idle++;
-                bool pulsed = !_isStopping && Monitor.Wait(_gate, IdleTime);
-                _idle--;
-                if (pulsed || _first is not null) continue;
-                if (--_threads == 0) Monitor.PulseAll(_gate);
-                return null;
-            }
-
-            NbdWork work = _first;
-            _first = work.Next;
-            if (_first is null) _last = null;
-            work.Next = null;
-            _queued--;
-            return work;
+            _idle++;
+            bool pulsed = !_isStopping && _gate.Wait(IdleTime);
+            _idle--;
+            if (pulsed || _first is not null) continue;
+            if (--_threads == 0) _gate.PulseAll();
+            return null;
         }
+
+        NbdWork work = _first;
+        _first = work.Next;
+        if (_first is null) _last = null;
+        work.Next = null;
+        _queued--;
+        return work;
     }
 }

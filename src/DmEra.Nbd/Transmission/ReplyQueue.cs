@@ -1,3 +1,4 @@
+using DmEra.Devices.Threads;
 using DmEra.Nbd.Transport;
 
 namespace DmEra.Nbd.Transmission;
@@ -10,11 +11,12 @@ namespace DmEra.Nbd.Transmission;
 /// <param name="transport">The connection.</param>
 /// <param name="sent">Called when a reply is done with.</param>
 /// <param name="log">Where a transport that breaks is reported.</param>
-internal sealed class ReplyQueue(INbdTransport transport, Action<NbdWork> sent, ConnectionLog log)
+/// <param name="threads">Where threads wait for each other.</param>
+internal sealed class ReplyQueue(INbdTransport transport, Action<NbdWork> sent, ConnectionLog log, IThreads threads)
 {
     private const int LargestTogether = 16 << 10;
 
-    private readonly object _gate = new();  // guards the four below; pulsed when the sender leaves
+    private readonly IMonitor _gate = threads.CreateMonitor();  // guards the four below; pulsed when the sender leaves
     private NbdWork? _first;
     private NbdWork? _last;
     private bool _isSending;
@@ -28,7 +30,7 @@ internal sealed class ReplyQueue(INbdTransport transport, Action<NbdWork> sent, 
     /// <summary>By a worker: sends a reply, or leaves it to the thread that is sending.</summary>
     public void Send(NbdWork work)
     {
-        lock (_gate)
+        using (_gate.Hold())
         {
             if (_last is null) _first = work;
             else _last.Next = work;
@@ -43,10 +45,10 @@ internal sealed class ReplyQueue(INbdTransport transport, Action<NbdWork> sent, 
     /// <summary>By the connection's own thread: sends the replies that it made itself.</summary>
     public void Send(ReadOnlySpan<byte> batch)
     {
-        lock (_gate)
+        using (_gate.Hold())
         {
             _isBatchWaiting = true;
-            while (_isSending) Monitor.Wait(_gate);
+            while (_isSending) _gate.Wait();
             _isBatchWaiting = false;
             _isSending = true;
         }
@@ -59,10 +61,8 @@ internal sealed class ReplyQueue(INbdTransport transport, Action<NbdWork> sent, 
     /// sent.</summary>
     public void AwaitSender()
     {
-        lock (_gate)
-        {
-            while (_isSending) Monitor.Wait(_gate);
-        }
+        using MonitorHold hold = _gate.Hold();
+        while (_isSending) _gate.Wait();
     }
 
     private void SendQueued()
@@ -82,19 +82,17 @@ internal sealed class ReplyQueue(INbdTransport transport, Action<NbdWork> sent, 
 
     private NbdWork? TryTakeQueue()
     {
-        lock (_gate)
+        using MonitorHold hold = _gate.Hold();
+        NbdWork? queue = _isBatchWaiting ? null : _first;
+        if (queue is null)
         {
-            NbdWork? queue = _isBatchWaiting ? null : _first;
-            if (queue is null)
-            {
-                _isSending = false;
-                Monitor.Pulse(_gate);
-                return null;
-            }
-
-            _first = _last = null;
-            return queue;
+            _isSending = false;
+            _gate.Pulse();
+            return null;
         }
+
+        _first = _last = null;
+        return queue;
     }
 
     private void SendOne(ReadOnlySpan<byte> reply)

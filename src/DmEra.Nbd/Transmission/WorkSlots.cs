@@ -1,3 +1,5 @@
+using DmEra.Devices.Threads;
+
 namespace DmEra.Nbd.Transmission;
 
 /// <summary>
@@ -5,9 +7,9 @@ namespace DmEra.Nbd.Transmission;
 /// which nobody can take away, and beyond that what is left of the one that all connections have in common. When there
 /// is no room the connection stops reading requests until one of its own is over: it never waits for another client.
 /// </summary>
-internal sealed class WorkSlots(NbdTransmission owner, NbdBuffers buffers)
+internal sealed class WorkSlots(NbdTransmission owner, NbdBuffers buffers, IThreads threads)
 {
-    private readonly object _gate = new();  // guards all below; pulsed by every return
+    private readonly IMonitor _gate = threads.CreateMonitor();  // guards all below; pulsed by every return
     private NbdWork? _free;
     private int _inUse;
     private long _bytesInUse;
@@ -17,7 +19,7 @@ internal sealed class WorkSlots(NbdTransmission owner, NbdBuffers buffers)
     public NbdWork? TryRent(in NbdRequest request, int bytes)
     {
         NbdWork? work;
-        lock (_gate) work = TryTake(NbdBuffers.LengthFor(bytes));
+        using (_gate.Hold()) work = TryTake(NbdBuffers.LengthFor(bytes));
         work?.Begin(request);
         return work;
     }
@@ -27,9 +29,9 @@ internal sealed class WorkSlots(NbdTransmission owner, NbdBuffers buffers)
     public NbdWork? Rent(in NbdRequest request, int bytes)
     {
         NbdWork? work;
-        lock (_gate)
+        using (_gate.Hold())
         {
-            while ((work = TryTake(NbdBuffers.LengthFor(bytes))) is null && _inUse > 0) Monitor.Wait(_gate);
+            while ((work = TryTake(NbdBuffers.LengthFor(bytes))) is null && _inUse > 0) _gate.Wait();
         }
 
         work?.Begin(request);
@@ -40,24 +42,20 @@ internal sealed class WorkSlots(NbdTransmission owner, NbdBuffers buffers)
     {
         work.End();
         if (work.IsShared) buffers.Release(work.ReservedBytes);
-        lock (_gate)
-        {
-            _inUse--;
-            _bytesInUse -= work.ReservedBytes;
-            if (!work.IsShared) _ownBytesInUse -= work.ReservedBytes;
-            work.Next = _free;
-            _free = work;
-            Monitor.PulseAll(_gate);
-        }
+        using MonitorHold hold = _gate.Hold();
+        _inUse--;
+        _bytesInUse -= work.ReservedBytes;
+        if (!work.IsShared) _ownBytesInUse -= work.ReservedBytes;
+        work.Next = _free;
+        _free = work;
+        _gate.PulseAll();
     }
 
     /// <summary>Waits until every request has been replied to.</summary>
     public void AwaitAll()
     {
-        lock (_gate)
-        {
-            while (_inUse > 0) Monitor.Wait(_gate);
-        }
+        using MonitorHold hold = _gate.Hold();
+        while (_inUse > 0) _gate.Wait();
     }
 
     private NbdWork? TryTake(int bytes)

@@ -151,6 +151,24 @@ internal sealed record Canary(string Name, string File, string Healthy, string W
             "_mustRepeat = true; throw;",
             "if (!BROKEN) _mustRepeat = true; throw;",
             Hunt.Worlds),
+        new(
+            "answers a write before the flush that it asks for is over",
+            "src/DmEra.Nbd/Transmission/RequestExecutor.cs",
+            "if (request.WantsFlush) _device.Flush(); work.Add(",
+            "if (request.WantsFlush && !BROKEN) _device.Flush(); work.Add(",
+            Hunt.Worlds),
+        new(
+            "keeps answers back while a client has begun to say more",
+            "src/DmEra.Nbd/Transport/InputBuffer.cs",
+            "beforeWaiting?.Invoke();",
+            "if (!BROKEN || Available == 0) beforeWaiting?.Invoke();",
+            Hunt.Worlds),
+        new(
+            "has two threads send answers at once",
+            "src/DmEra.Nbd/Transmission/ReplyQueue.cs",
+            "if (_isSending) return; _isSending = true;",
+            "if (_isSending && !BROKEN) return; _isSending = true;",
+            Hunt.Worlds),
     ];
 
     /// <summary>Finds a way by its name.</summary>

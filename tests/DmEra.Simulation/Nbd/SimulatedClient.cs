@@ -6,14 +6,15 @@ using DmEra.Simulation.Scheduling;
 namespace DmEra.Simulation.Nbd;
 
 /// <summary>
-/// An NBD client that asks for anything, a few requests at a time, and connects anew now and then: after a goodbye, or
-/// by vanishing in the midst of what it says. It is written from the protocol's document, and shares nothing with
-/// the server.
+/// An NBD client that asks for anything, a few requests at a time, and connects anew now and then: after a goodbye, by
+/// vanishing in the midst of what it says, or when the server is restarted. It is written from the protocol's document,
+/// and shares nothing with the server.
 /// </summary>
 internal sealed class SimulatedClient(
-    SimulatedServer server, Witness witness, ContentModel content, Coverage coverage, Random random)
+    Scheduler scheduler, SimulatedServer server, Witness witness, ContentModel content, Coverage coverage, Random random)
 {
-    private const int MostInFlight = 4;
+    private const int MostInFlight = 8;
+    private const int LongestPauseMilliseconds = 8;
     private const int SimpleHeader = 16;
     private const uint SimpleReplyMagic = 0x67446698;
     private const uint ChunkMagic = 0x668e33ef;
@@ -24,6 +25,7 @@ internal sealed class SimulatedClient(
 
     private readonly Dictionary<ulong, Request> _inFlight = [];
     private SimulatedConnection _connection = null!;
+    private (int Stops, int Faults) _before;    // of the server, when the client connected
     private bool _isStructured;
     private int _sectors;
     private ulong _lastCookie;
@@ -33,8 +35,25 @@ internal sealed class SimulatedClient(
     {
         while (requests > 0)
         {
-            Connect();
-            requests -= Talk(Math.Min(requests, random.Next(1, 40)));
+            if (TryConnect()) requests -= TalkUntilCutOff(Math.Min(requests, random.Next(1, 40)));
+            else Pause();
+        }
+    }
+
+    /// <summary>Makes requests until it has made as many, or vanishes, or the server is stopped.</summary>
+    /// <returns>How many were made.</returns>
+    private int TalkUntilCutOff(int requests)
+    {
+        try
+        {
+            return Talk(requests);
+        }
+        catch (EndOfStreamException)
+        {
+            // Data that was announced, and cannot be read, ends a connection as well.
+            if (_before == (server.Stops, server.Faults)) throw new SimulationException("the server hangs up on a client");
+            coverage.Count("NBD client is cut off");
+            return requests;
         }
     }
 
@@ -48,6 +67,8 @@ internal sealed class SimulatedClient(
             bool mayAsk = made < requests && _inFlight.Count < MostInFlight;
             if (mayAsk && (_inFlight.Count == 0 || random.Next(2) == 0))
             {
+                // What the rest of it waits for.
+                ulong[] earlier = [.. _inFlight.Keys];
                 byte[] message = Ask();
                 made++;
                 if (vanishes && random.Next(requests) == 0)
@@ -56,7 +77,7 @@ internal sealed class SimulatedClient(
                     return made;
                 }
 
-                _connection.ClientSend(message);
+                Send(message, earlier);
             }
             else
             {
@@ -73,14 +94,58 @@ internal sealed class SimulatedClient(
     private void Vanish(byte[] message)
     {
         _connection.ClientSend(message.AsSpan(0, random.Next(message.Length + 1)));
-        _connection.ClientVanish();
+        _connection.Abort();
         coverage.Count($"NBD client vanishes, {(_inFlight.Count > 1 ? "some requests" : "one request")} under way");
     }
 
-    private void Connect()
+    // Now and then it takes its time, or says nothing more before it has all the answers to what it asked before: the server
+    // must not keep them back until then.
+    private void Send(byte[] message, ulong[] earlier)
+    {
+        int sent = random.Next(4) == 0 ? random.Next(message.Length) : message.Length;
+        _connection.ClientSend(message.AsSpan(0, sent));
+        if (sent == message.Length) return;
+        if (random.Next(2) == 0) Pause();
+        else
+        {
+            while (earlier.Any(_inFlight.ContainsKey)) ReceiveReply();
+            coverage.Count("NBD client has its answers before it says all");
+        }
+
+        _connection.ClientSend(message.AsSpan(sent));
+    }
+
+    private void Pause() => scheduler.Wait(this, TimeSpan.FromMilliseconds(random.Next(LongestPauseMilliseconds)));
+
+    /// <summary>Connects, unless there is no server, or it does not let this one in, or the client is too slow for it.</summary>
+    private bool TryConnect()
     {
         _inFlight.Clear();
-        _connection = server.Connect(random, static () => { });
+        _before = (server.Stops, server.Faults);
+        if (server.Connect(random) is not { } connection) return false;
+        _connection = connection;
+        try
+        {
+            if (random.Next(40) == 0) ComeAndSayNothing();
+            Negotiate();
+            return true;
+        }
+        catch (EndOfStreamException)
+        {
+            coverage.Count("NBD client is turned away");
+            return false;
+        }
+    }
+
+    // However long that takes the client, the server must have enough of it some time.
+    private void ComeAndSayNothing()
+    {
+        coverage.Count("NBD client comes and says nothing");
+        while (true) _connection.ClientReceive(1);
+    }
+
+    private void Negotiate()
+    {
         _connection.ClientReceive(18);
         _connection.ClientSend([0, 0, 0, 3]);
         _isStructured = random.Next(2) == 0;

@@ -4,59 +4,37 @@ using DmEra.Simulation.Scheduling;
 namespace DmEra.Simulation.Nbd;
 
 /// <summary>
-/// A connection in memory between a client and the real request code. What is sent arrives in pieces of any size; the
-/// client may vanish at any moment. To the server it is a transport; a client that is simulated as well uses the members that
-/// begin with Client, and the real one has a transport of its own.
+/// A connection in memory between a client and the real server. What is sent arrives in pieces of any size; the client may
+/// vanish at any moment, and the server waits for one that does not take its replies. To the server it is a transport; a
+/// client that is simulated as well uses the members that begin with Client, and the real one has a transport of its own.
 /// </summary>
-/// <remarks>Only <see cref="Receive"/> is a switch point for the server: it waits for replies to be sent under locks that the
-/// scheduler does not know. For the same reason a server that will receive no more is told so only when all of its
-/// requests have been served: the wait for them is not the scheduler's either.</remarks>
 internal sealed class SimulatedConnection(Scheduler scheduler, Random random) : INbdTransport
 {
+    private const int RoomForReplies = 32 << 10;
+
     private readonly Scheduler _scheduler = scheduler;
     private readonly Random _random = random;
     private readonly Pipe _toServer = new();
     private readonly Pipe _toClient = new();
-
-    /// <summary>Requests that the server has handed to workers.</summary>
-    public int UnderWay { get; private set; }
-
-    /// <summary>Called in the server's thread when the power goes while it waits.</summary>
-    public Action PowerLost { get; set; } = () => { };
 
     /// <summary>The server is done with it.</summary>
     public bool IsClosed => _toClient.HasEnded;
 
     public int Receive(Span<byte> buffer)
     {
-        try
-        {
-            while (_toServer.Count == 0 && !(_toServer.HasEnded && UnderWay == 0))
-                _scheduler.Wait(_toServer, Timeout.InfiniteTimeSpan);
-        }
-        catch (PowerCutException)
-        {
-            // Not thrown on: the server may hold things that it gives back only when a client is gone.
-            PowerLost();
-            return 0;
-        }
-
+        _scheduler.Yield();
+        while (_toServer.Count == 0 && !_toServer.HasEnded) _scheduler.Wait(_toServer, Timeout.InfiniteTimeSpan);
         return _toServer.Take(buffer[.._random.Next(1, buffer.Length + 1)]);
     }
 
     public bool TrySend(ReadOnlySpan<byte> data)
     {
+        _scheduler.Yield();
+        while (_toClient.Count > RoomForReplies && !_toClient.HasEnded) _scheduler.Wait(_toClient, Timeout.InfiniteTimeSpan);
         if (_toClient.HasEnded) return false;
         _toClient.Add(data);
         _scheduler.WakeAll(_toClient);
         return true;
-    }
-
-    /// <summary>Counts requests that are with workers.</summary>
-    public void Count(int requests)
-    {
-        UnderWay += requests;
-        _scheduler.WakeAll(_toServer);
     }
 
     public void StopReceiving() => End(_toServer);
@@ -84,22 +62,20 @@ internal sealed class SimulatedConnection(Scheduler scheduler, Random random) : 
     /// <exception cref="EndOfStreamException">The server has ended the connection.</exception>
     public byte[] ClientReceive(int count)
     {
-        while (_toClient.Count < count)
+        byte[] data = new byte[count];
+        for (int received = 0; received < count;)
         {
-            if (_toClient.HasEnded) throw new EndOfStreamException();
-            _scheduler.Wait(_toClient, Timeout.InfiniteTimeSpan);
+            if (_toClient.Count == 0)
+            {
+                if (_toClient.HasEnded) throw new EndOfStreamException();
+                _scheduler.Wait(_toClient, Timeout.InfiniteTimeSpan);
+            }
+
+            received += _toClient.Take(data.AsSpan(received));
+            _scheduler.WakeAll(_toClient);
         }
 
-        byte[] data = new byte[count];
-        _toClient.Take(data);
         return data;
-    }
-
-    /// <summary>The client is gone: it takes no more replies, and sends no more.</summary>
-    public void ClientVanish()
-    {
-        End(_toServer);
-        End(_toClient);
     }
 
     private void End(Pipe pipe)
@@ -115,7 +91,9 @@ internal sealed class SimulatedConnection(Scheduler scheduler, Random random) : 
         {
             Pipe pipe = connection._toClient;
             while (pipe.Count == 0 && !pipe.HasEnded) connection._scheduler.Wait(pipe, Timeout.InfiniteTimeSpan);
-            return pipe.Take(buffer[..connection._random.Next(1, buffer.Length + 1)]);
+            int count = pipe.Take(buffer[..connection._random.Next(1, buffer.Length + 1)]);
+            connection._scheduler.WakeAll(pipe);
+            return count;
         }
 
         public bool TrySend(ReadOnlySpan<byte> data)
@@ -127,9 +105,9 @@ internal sealed class SimulatedConnection(Scheduler scheduler, Random random) : 
 
         public void StopReceiving() => connection.End(connection._toClient);
 
-        public void Abort() => connection.ClientVanish();
+        public void Abort() => connection.Abort();
 
-        public void Dispose() => connection.ClientVanish();
+        public void Dispose() => connection.Abort();
     }
 
     /// <summary>Bytes on their way in one direction.</summary>

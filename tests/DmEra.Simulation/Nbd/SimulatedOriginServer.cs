@@ -6,7 +6,7 @@ using DmEra.Simulation.Scheduling;
 namespace DmEra.Simulation.Nbd;
 
 /// <summary>
-/// Another machine, which serves a disk over NBD: the real server's request code on this side, the real client on the other.
+/// Another machine, which serves a disk over NBD: the real server on its side, the real client on ours.
 /// It crashes and forgets any part of what was not flushed, or only its program is restarted; it is away for a while, and
 /// comes back.
 /// </summary>
@@ -28,15 +28,15 @@ internal sealed class SimulatedOriginServer : INbdConnector
         _scheduler = scheduler;
         _boot = boot;
         _random = random;
-        _server = new SimulatedServer(scheduler, boot());
+        _server = Boot();
     }
 
     /// <inheritdoc/>
     public INbdTransport Connect(out Action handshakeIsOver)
     {
         _scheduler.Yield();
-        if (_server is null) throw new IOException("simulated origin server: away");
-        SimulatedConnection connection = _server.Connect(new Random(_random.Next()), static () => { });
+        SimulatedConnection connection = _server?.Connect(new Random(_random.Next()))
+            ?? throw new IOException("simulated origin server: away");
         handshakeIsOver = static () => { };
         return connection.ClientEnd;
     }
@@ -50,9 +50,11 @@ internal sealed class SimulatedOriginServer : INbdConnector
         SimulatedServer last = _server;
         _server = null;
         whileAway();
-        last.EndConnections();
+        last.Kill();
         _scheduler.Wait(this, TimeSpan.FromMilliseconds(_random.Next(LongestAbsenceMilliseconds)));
-        _server = new SimulatedServer(_scheduler, _boot());
+        _server = Boot();
         return true;
     }
+
+    private SimulatedServer Boot() => new(_scheduler, _boot(), _random);
 }

@@ -1,116 +1,98 @@
 using DmEra.Devices;
 using DmEra.Nbd;
-using DmEra.Nbd.Handshake;
-using DmEra.Nbd.Transmission;
 using DmEra.Simulation.Scheduling;
 
 namespace DmEra.Simulation.Nbd;
 
 /// <summary>
-/// The real handshake and the real request code, on connections in memory; threads and workers are the scheduler's. Of
-/// the server only sockets, its limits and the pool of its workers are not part of it.
+/// The real server, with its threads, workers and timers on the scheduler; only the sockets are not real: clients come on
+/// connections in memory. Its limits are narrow, so that it reaches them.
 /// </summary>
-internal sealed class SimulatedServer(Scheduler scheduler, IBlockDevice device)
+internal sealed class SimulatedServer : INbdLog
 {
-    private readonly NbdBuffers _buffers = new();
+    private readonly Scheduler _scheduler;
+    private readonly IBlockDevice _device;
+    private readonly NbdServerOptions _options;
     private readonly List<SimulatedConnection> _connections = [];
+    private NbdServer? _server;     // null while it is away
+
+    /// <summary>Starts a server.</summary>
+    /// <param name="scheduler">Of the world.</param>
+    /// <param name="device">What it serves.</param>
+    /// <param name="random">Decides its limits.</param>
+    public SimulatedServer(Scheduler scheduler, IBlockDevice device, Random random)
+    {
+        _scheduler = scheduler;
+        _device = device;
+        _options = new NbdServerOptions
+        {
+            MaxConnections = random.Next(4, 8),
+            BusyWorkers = random.Next(1, 6),
+            SharedBytes = random.Next(3) == 0 ? 0 : 1 << 20,
+            HandshakeTimeout = TimeSpan.FromMilliseconds(random.Next(20, 100)),
+            DrainTimeout = TimeSpan.FromMilliseconds(random.Next(20, 200)),
+            Threads = new SimulatedThreads(scheduler),
+            Log = this,
+        };
+        _server = Open();
+    }
+
+    /// <summary>Requests that the device has failed.</summary>
+    public int Faults { get; private set; }
+
+    /// <summary>How often it was stopped.</summary>
+    public int Stops { get; private set; }
 
     /// <summary>A client connects.</summary>
     /// <param name="random">Decides how bytes arrive.</param>
-    /// <param name="over">Called when the server is done with the connection.</param>
-    public SimulatedConnection Connect(Random random, Action over)
+    /// <returns>null while nobody listens.</returns>
+    public SimulatedConnection? Connect(Random random)
     {
-        SimulatedConnection connection = new(scheduler, random);
+        if (_server is not { } server) return null;
+        SimulatedConnection connection = new(_scheduler, random);
+        _connections.RemoveAll(old => old.IsClosed);
         _connections.Add(connection);
-        scheduler.Start("nbd connection", () =>
-        {
-            Serve(connection);
-            _connections.Remove(connection);
-            over();
-            scheduler.WakeAll(this);
-        });
+        server.Accept(connection, address: null);
         return connection;
     }
 
-    /// <summary>Waits until all connections are over.</summary>
-    public void AwaitConnections()
+    /// <summary>Stops it as a signal does, and starts it again later. One that is away already stays so.</summary>
+    public void Restart(TimeSpan absence)
     {
-        while (_connections.Count > 0) scheduler.Wait(this, Timeout.InfiniteTimeSpan);
+        if (!TryStop()) return;
+        _scheduler.Wait(this, absence);
+        _server = Open();
     }
 
-    /// <summary>Ends all connections at once, as when the machine crashes.</summary>
-    public void EndConnections()
+    /// <summary>Stops it as a signal does.</summary>
+    /// <returns>false when it is away already.</returns>
+    public bool TryStop()
     {
+        if (_server is not { } server) return false;
+        _server = null;
+        Stops++;
+        server.Stop();
+        return true;
+    }
+
+    /// <summary>It is killed: all connections end at once, and nobody is left to wait for requests under way.</summary>
+    public void Kill()
+    {
+        _server = null;
+        Stops++;
         foreach (SimulatedConnection connection in _connections) connection.Abort();
     }
 
-    private void Serve(SimulatedConnection connection)
+    void INbdLog.Note(string message)
     {
-        Crew crew = new(scheduler, connection);
-        connection.PowerLost = crew.Abandon;
-        NbdExport export = new("", new ServedDevice(device, crew), new BlockStatusCatalog());
-        try
-        {
-            if (new NbdHandshake(connection, [export], tls: null).Run() is not { } session) return;
-            new NbdTransmission(session, connection, crew.Serve, _buffers, new ConnectionLog(new SilentLog(), "")).Run();
-        }
-        finally
-        {
-            connection.Dispose();
-        }
     }
 
-    /// <summary>The workers of one connection: a thread for each request.</summary>
-    private sealed class Crew(Scheduler scheduler, SimulatedConnection connection)
+    // It takes care of everything that a device or a client can do; what else it reports is a fault of its own.
+    void INbdLog.Fault(string message, Exception cause)
     {
-        private readonly HashSet<NbdWork> _underWay = [];
-
-        public void Serve(NbdWork work)
-        {
-            _underWay.Add(work);
-            connection.Count(1);
-            scheduler.Start("nbd worker", () =>
-            {
-                work.Run();
-                _underWay.Remove(work);
-                connection.Count(-1);
-            });
-        }
-
-        /// <summary>The power is gone: nobody serves these requests any more, and the connection must not wait for
-        /// them.</summary>
-        public void Abandon()
-        {
-            foreach (NbdWork work in _underWay) work.Abandon(new PowerCutException());
-            _underWay.Clear();
-        }
+        if (cause is DeviceException) Faults++;
+        else if (!_scheduler.IsPowerCut) _scheduler.Fail($"the server reports a fault of its own: {message}: {cause}");
     }
 
-    /// <summary>The device as the connection's own thread uses it, which may lose power there.</summary>
-    private sealed class ServedDevice(IBlockDevice device, Crew crew) : ForwardingDevice(device)
-    {
-        public override bool TryReadNow(long offset, Span<byte> buffer)
-        {
-            try { return base.TryReadNow(offset, buffer); }
-            catch (PowerCutException)
-            {
-                crew.Abandon();
-                throw;
-            }
-        }
-
-        public override bool TryWriteNow(long offset, ReadOnlySpan<byte> data)
-        {
-            try { return base.TryWriteNow(offset, data); }
-            catch (PowerCutException)
-            {
-                crew.Abandon();
-                throw;
-            }
-        }
-
-        public override void Dispose()
-        {
-        }
-    }
+    private NbdServer Open() => new([new NbdExport("", _device, new BlockStatusCatalog())], _options);
 }

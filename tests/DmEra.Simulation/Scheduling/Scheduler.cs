@@ -63,6 +63,7 @@ public sealed class Scheduler
     /// <returns>false when the time was over.</returns>
     public bool Wait(object condition, TimeSpan timeout)
     {
+        ThrowIfPowerCut();
         SimulatedThread self = SimulatedThread.Current;
         self.WaitsFor = condition;
         self.WakesAt = timeout == Timeout.InfiniteTimeSpan ? TimeSpan.MaxValue : Now + timeout;
@@ -77,12 +78,15 @@ public sealed class Scheduler
     {
         for (int i = _waiting.Count - 1; i >= 0; i--)
         {
-            SimulatedThread thread = _waiting[i];
-            if (!ReferenceEquals(thread.WaitsFor, condition)) continue;
-            thread.WaitsFor = null;
-            _waiting.RemoveAt(i);
-            _runnable.Add(thread);
+            if (ReferenceEquals(_waiting[i].WaitsFor, condition)) WakeAt(i);
         }
+    }
+
+    /// <summary>Makes one of the threads that wait for this object able to run, any of them.</summary>
+    public void WakeOne(object condition)
+    {
+        int[] places = [.. Enumerable.Range(0, _waiting.Count).Where(i => ReferenceEquals(_waiting[i].WaitsFor, condition))];
+        if (places.Length > 0) WakeAt(places[_random.Next(places.Length)]);
     }
 
     /// <summary>Ends every thread at its next switch point, as a power cut does.</summary>
@@ -113,6 +117,14 @@ public sealed class Scheduler
     internal void ThrowIfPowerCut()
     {
         if (_powerCut) throw new PowerCutException();
+    }
+
+    private void WakeAt(int place)
+    {
+        SimulatedThread thread = _waiting[place];
+        thread.WaitsFor = null;
+        _waiting.RemoveAt(place);
+        _runnable.Add(thread);
     }
 
     private void PassBaton()

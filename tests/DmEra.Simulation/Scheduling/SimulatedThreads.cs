@@ -2,11 +2,15 @@ using DmEra.Devices.Threads;
 
 namespace DmEra.Simulation.Scheduling;
 
-/// <summary>The target's threads, locks, waits and clock, all of them decided by the scheduler of a simulated world.
+/// <summary>The product's threads, locks, waits and clock, all of them decided by the scheduler of a simulated world.
 /// Entering a lock is a switch point, so that races show.</summary>
 internal sealed class SimulatedThreads(Scheduler scheduler) : IThreads
 {
     public TimeSpan Now => scheduler.Now;
+
+    public TimeProvider Time { get; } = new SimulatedTime(scheduler);
+
+    public int Processors => 2;
 
     public void Start(string name, Action body) => scheduler.Start(name, body);
 
@@ -31,12 +35,12 @@ internal sealed class SimulatedThreads(Scheduler scheduler) : IThreads
 
         public void Wait() => Wait(Timeout.InfiniteTimeSpan);
 
-        public void Wait(TimeSpan limit)
+        public bool Wait(TimeSpan limit)
         {
             Leave();
             try
             {
-                scheduler.Wait(_condition, limit);
+                return scheduler.Wait(_condition, limit);
             }
             finally
             {
@@ -44,6 +48,8 @@ internal sealed class SimulatedThreads(Scheduler scheduler) : IThreads
                 Acquire();
             }
         }
+
+        public void Pulse() => scheduler.WakeOne(_condition);
 
         public void PulseAll() => scheduler.WakeAll(_condition);
 

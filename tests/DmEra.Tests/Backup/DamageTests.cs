@@ -148,7 +148,7 @@ public sealed class DamageTests
     {
         ModelSource source = new(Blocks * 128, lineage: Guid.NewGuid());
         MemoryStore store = new();
-        Repository repository = Repository.Create(store, secret, TimeProvider.System);
+        Repository repository = Repository.Create(store, secret);
         Random random = new(5);
         byte[] text = new byte[65536];
         for (int image = 0; image < 3; image++)

@@ -109,7 +109,7 @@ public sealed class InterruptionTests
         source.Write(5, random);
 
         BackupReport report = BackupRun.Take(
-            Open(_store), source, BackupKind.Incremental, null, null, TimeProvider.System, CancellationToken.None);
+            Open(_store), source, BackupKind.Incremental, null, null, CancellationToken.None);
 
         Assert.True(report.WasContinued);
         Assert.InRange(report.Image.Cost.BytesNew, PackLimits.TargetLength / 2, PackLimits.TargetLength * 3 / 2);
@@ -173,7 +173,7 @@ public sealed class InterruptionTests
         _source.BeforePass = stop.Cancel;
 
         Assert.Throws<OperationCanceledException>(() => BackupRun.Take(
-            repository, _source, BackupKind.Incremental, null, null, TimeProvider.System, stop.Token));
+            repository, _source, BackupKind.Incremental, null, null, stop.Token));
 
         Assert.Equal([1u], repository.ImageNumbers());
         Assert.DoesNotContain(_store.Content.Keys, name => name.StartsWith("locks/", StringComparison.Ordinal));

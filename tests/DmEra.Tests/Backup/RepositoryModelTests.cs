@@ -17,7 +17,7 @@ public sealed class RepositoryModelTests
         Random random = new(seed);
         RepositorySecret? secret = seed % 3 == 0 ? RepositorySecret.FromPassphrase("open sesame") : null;
         MemoryStore store = new();
-        Repository repository = Repository.Create(store, secret, TimeProvider.System);
+        Repository repository = Repository.Create(store, secret);
         // Blocks of 4 KiB to 76 KiB, the last one not whole; up to three regions of a map.
         uint blockSectors = 8 * (uint)random.Next(1, 20);
         ModelSource source = new((random.NextInt64(1 << 20, Gibibyte * 5 / 4) / 512) + random.Next(8), blockSectors, Guid.NewGuid());
@@ -75,7 +75,7 @@ public sealed class RepositoryModelTests
 
     private static void CompareAtRandom(Repository repository, ImageManifest image, SparseDevice then, Random random)
     {
-        using ImageDevice device = ImageDevice.Open(repository, image, "test", TimeProvider.System);
+        using ImageDevice device = ImageDevice.Open(repository, image, "test");
         for (int i = 0; i < 50; i++)
         {
             long offset = random.NextInt64(device.Length);

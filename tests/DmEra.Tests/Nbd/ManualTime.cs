@@ -1,11 +1,23 @@
+using DmEra.Devices.Threads;
+
 namespace DmEra.Tests.Nbd;
 
-/// <summary>A clock that a test sets; timers fire in <see cref="Advance"/>.</summary>
-internal sealed class ManualTime : TimeProvider
+/// <summary>The system's threads, with a clock that a test sets; timers fire in <see cref="Advance"/>.</summary>
+internal sealed class ManualTime : TimeProvider, IThreads
 {
     private readonly Lock _lock = new();    // guards both
     private readonly List<ManualTimer> _timers = [];
     private TimeSpan _now;
+
+    public TimeSpan Now => SystemThreads.Instance.Now;
+
+    public TimeProvider Time => this;
+
+    public int Processors => SystemThreads.Instance.Processors;
+
+    public void Start(string name, Action body) => SystemThreads.Instance.Start(name, body);
+
+    public IMonitor CreateMonitor() => SystemThreads.Instance.CreateMonitor();
 
     public void Advance(TimeSpan by)
     {

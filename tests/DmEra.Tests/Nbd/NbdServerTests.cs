@@ -164,7 +164,7 @@ public sealed class NbdServerTests
     {
         ManualTime time = new();
         using TestServer server = new(
-            new NbdServerOptions { Time = time, HandshakeTimeout = TimeSpan.FromSeconds(10) },
+            new NbdServerOptions { Threads = time, HandshakeTimeout = TimeSpan.FromSeconds(10) },
             Export(new MemoryBlockDevice(Size)));
         using RawClient silent = new(server.EndPoint);
         silent.Receive(18);
@@ -186,7 +186,7 @@ public sealed class NbdServerTests
     {
         ManualTime time = new();
         using TestServer server = new(
-            new NbdServerOptions { Time = time, HandshakeTimeout = TimeSpan.FromSeconds(10), MaxConnections = 1 },
+            new NbdServerOptions { Threads = time, HandshakeTimeout = TimeSpan.FromSeconds(10), MaxConnections = 1 },
             Export(new MemoryBlockDevice(Size)));
         List<RawClient> silent = [.. Enumerable.Range(0, 20).Select(_ => new RawClient(server.EndPoint))];
         server.AwaitConnections(20);

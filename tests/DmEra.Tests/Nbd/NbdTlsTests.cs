@@ -238,7 +238,7 @@ public sealed class NbdTlsTests : IDisposable
     public void A_client_that_stalls_in_the_middle_of_tls_is_dropped_in_time()
     {
         ManualTime time = new();
-        using TestServer server = Serve(NbdTlsMode.On, options: new NbdServerOptions { Time = time });
+        using TestServer server = Serve(NbdTlsMode.On, options: new NbdServerOptions { Threads = time });
         using RawClient client = Greeted(server.EndPoint);
         client.Negotiate(OptStartTls);
         client.Send(0x16, 3, 1);

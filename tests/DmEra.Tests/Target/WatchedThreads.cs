@@ -26,6 +26,10 @@ internal sealed class WatchedThreads : IThreads
 
     public TimeSpan Now => SystemThreads.Instance.Now;
 
+    public TimeProvider Time => SystemThreads.Instance.Time;
+
+    public int Processors => SystemThreads.Instance.Processors;
+
     public void Start(string name, Action body) => SystemThreads.Instance.Start(name, body);
 
     public IMonitor CreateMonitor() => new WatchedMonitor(this);
@@ -66,11 +70,14 @@ internal sealed class WatchedThreads : IThreads
             Monitor.Wait(_lock);
         }
 
-        public void Wait(TimeSpan limit)
+        public bool Wait(TimeSpan limit)
         {
             threads.Change(waiting: 0, timedWaits: 1);
-            Monitor.Wait(_lock, limit);
+            return Monitor.Wait(_lock, limit);
         }
+
+        // Which one it is cannot be told; nothing that is watched wakes one alone.
+        public void Pulse() => throw new NotSupportedException();
 
         public void PulseAll()
         {

@@ -99,7 +99,7 @@ public sealed class ImageChainTests
 
     private Dictionary<string, byte[]> WithImages(int count)
     {
-        Repository.Create(_store, Secret, TimeProvider.System);
+        Repository.Create(_store, Secret);
         for (int i = 0; i < count; i++) Take();
         return _store.Content;
     }

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using DmEra.Backup.Images;
 using DmEra.Backup.Stores;
+using DmEra.Devices.Threads;
 
 namespace DmEra.Tests.Backup.Images;
 
@@ -165,7 +166,7 @@ public sealed class RepositoryLockTests
             if (verb is "put") throw new StoreNotWritableException("read-only");
         };
 
-        Assert.Null(RepositoryLock.TryTakeForReading(repository, "era verify", TimeProvider.System));
+        Assert.Null(RepositoryLock.TryTakeForReading(repository, "era verify"));
         Assert.Contains("nothing keeps a prune elsewhere", Assert.Single(remarks), StringComparison.Ordinal);
         Assert.Throws<StoreNotWritableException>(() => Take(LockKind.Append));
     }
@@ -179,7 +180,7 @@ public sealed class RepositoryLockTests
             if (verb is "put") throw new RepositoryException("the network is gone");
         };
 
-        Assert.Throws<RepositoryException>(() => RepositoryLock.TryTakeForReading(repository, "era verify", TimeProvider.System));
+        Assert.Throws<RepositoryException>(() => RepositoryLock.TryTakeForReading(repository, "era verify"));
     }
 
     [Fact]
@@ -233,13 +234,23 @@ public sealed class RepositoryLockTests
     }
 
     /// <summary>A clock that the test sets; its one timer fires when the test says so.</summary>
-    private sealed class StoppedTime : TimeProvider, ITimer
+    private sealed class StoppedTime : TimeProvider, ITimer, IThreads
     {
+        TimeSpan IThreads.Now => SystemThreads.Instance.Now;
+
+        public TimeProvider Time => this;
+
+        public int Processors => SystemThreads.Instance.Processors;
+
         public DateTimeOffset Now { get; set; } = DateTimeOffset.UnixEpoch;
 
         public Action? Fire { get; private set; }
 
         public override DateTimeOffset GetUtcNow() => Now;
+
+        public void Start(string name, Action body) => SystemThreads.Instance.Start(name, body);
+
+        public IMonitor CreateMonitor() => SystemThreads.Instance.CreateMonitor();
 
         public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
         {
@@ -259,7 +270,7 @@ public sealed class RepositoryLockTests
     private static LockKind Kind(string name) => Enum.Parse<LockKind>(name);
 
     private RepositoryLock Take(LockKind kind, string what = "test") =>
-        RepositoryLock.Take(_store, kind, what, TimeProvider.System);
+        RepositoryLock.Take(_store, kind, what, SystemThreads.Instance);
 
     private void Leave(LockHolder holder)
     {

@@ -13,7 +13,7 @@ public sealed class RepositoryTests : IDisposable
     public void The_wrong_key_opens_nothing_and_says_so()
     {
         RepositorySecret key = KeyFile("key", 1);
-        Repository.Create(_store, key, TimeProvider.System);
+        Repository.Create(_store, key);
 
         AssertRefused("this is not its key file", KeyFile("other", 2));
         AssertRefused("give the key file", null);
@@ -24,7 +24,7 @@ public sealed class RepositoryTests : IDisposable
     [Fact]
     public void The_wrong_passphrase_opens_nothing_and_says_so()
     {
-        Repository.Create(_store, RepositorySecret.FromPassphrase("correct horse"), TimeProvider.System);
+        Repository.Create(_store, RepositorySecret.FromPassphrase("correct horse"));
 
         AssertRefused("this is not its passphrase", RepositorySecret.FromPassphrase("Correct horse"));
         Repository.Open(_store, RepositorySecret.FromPassphrase("correct horse")).Dispose();
@@ -33,7 +33,7 @@ public sealed class RepositoryTests : IDisposable
     [Fact]
     public void A_key_for_a_repository_that_is_not_encrypted_is_a_mistake()
     {
-        Repository.Create(_store, null, TimeProvider.System);
+        Repository.Create(_store, null);
 
         AssertRefused("not encrypted", KeyFile("key", 1));
     }
@@ -53,7 +53,7 @@ public sealed class RepositoryTests : IDisposable
     {
         _store.Put("holiday.jpg", new byte[10]);
 
-        RepositoryException refusal = Assert.Throws<RepositoryException>(() => Repository.Create(_store, null, TimeProvider.System));
+        RepositoryException refusal = Assert.Throws<RepositoryException>(() => Repository.Create(_store, null));
 
         Assert.Contains("holiday.jpg", refusal.Message, StringComparison.Ordinal);
         AssertRefused("no repository", null);
@@ -69,11 +69,11 @@ public sealed class RepositoryTests : IDisposable
             if (verb is not "put" || name is not RepositoryConfiguration.Name) return;
             store.Before = null;
             RepositoryException refusal = Assert.Throws<RepositoryException>(
-                () => Repository.Create(store, RepositorySecret.FromPassphrase("second"), TimeProvider.System));
+                () => Repository.Create(store, RepositorySecret.FromPassphrase("second")));
             Assert.Contains("in use by 'era backup'", refusal.Message, StringComparison.Ordinal);
         };
 
-        Repository.Create(store, first, TimeProvider.System);
+        Repository.Create(store, first);
 
         Repository.Open(store, first);
     }
@@ -86,7 +86,7 @@ public sealed class RepositoryTests : IDisposable
     {
         MemoryStore store = new();
         RepositorySecret secret = RepositorySecret.FromPassphrase("open sesame");
-        Repository.Create(store, secret, TimeProvider.System);
+        Repository.Create(store, secret);
         string body = System.Text.Encoding.UTF8.GetString(
             SealedDocument.Open(RepositoryConfiguration.Name, store.Content[RepositoryConfiguration.Name], key: null));
         string changed = body.Replace(found, replacement, StringComparison.Ordinal);
@@ -105,7 +105,7 @@ public sealed class RepositoryTests : IDisposable
             MemoryStore store = new();
             ModelSource source = new(128 * 10);
             source.Write(1, new Random(1));
-            Repository.Create(store, secret, TimeProvider.System).Backup(source);
+            Repository.Create(store, secret).Backup(source);
             string document = Encoding.UTF8.GetString(store.Content[Repository.NameOf(1)]);
 
             Assert.Equal(secret is null, document.Contains("\"sizeSectors\": 1280", StringComparison.Ordinal));
@@ -115,7 +115,7 @@ public sealed class RepositoryTests : IDisposable
     [Fact]
     public void Images_are_found_by_number_and_label()
     {
-        Repository repository = Repository.Create(_store, null, TimeProvider.System);
+        Repository repository = Repository.Create(_store, null);
         ModelSource source = new(128 * 10);
         repository.Backup(source);
         repository.Backup(source);
@@ -129,7 +129,7 @@ public sealed class RepositoryTests : IDisposable
     [Fact]
     public void An_image_in_which_nothing_changed_costs_a_document()
     {
-        Repository repository = Repository.Create(_store, null, TimeProvider.System);
+        Repository repository = Repository.Create(_store, null);
         ModelSource source = new(128 * 10);
         source.Write(1, new Random(1));
         ImageManifest first = repository.Backup(source);

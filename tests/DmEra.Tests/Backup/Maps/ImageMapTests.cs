@@ -5,6 +5,7 @@ using DmEra.Backup.Reading;
 using DmEra.Backup.Sources;
 using DmEra.Backup.Stores;
 using DmEra.Devices;
+using DmEra.Devices.Threads;
 using DmEra.Target.History;
 using DmEra.Target.Tracking;
 
@@ -84,7 +85,7 @@ public sealed class ImageMapTests
 
         Assert.Empty(repository.Verify());
         using ImageDevice device =
-            ImageDevice.Open(repository, repository.ReadImage(second.Number), "test", TimeProvider.System);
+            ImageDevice.Open(repository, repository.ReadImage(second.Number), "test");
         foreach ((long sector, byte value) in (ReadOnlySpan<(long, byte)>)[(5, 1), (SectorsOfPage + 3, 2), (size - 1, 3), (6, 0)])
         {
             byte[] content = new byte[512];
@@ -95,7 +96,7 @@ public sealed class ImageMapTests
 
     private ImageMap WriteAndLoad(SortedDictionary<long, RecordAddress> regions, long sizeSectors)
     {
-        using PackUploader uploader = new(_store, fillers: 1);
+        using PackUploader uploader = new(_store, fillers: 1, SystemThreads.Instance);
         PackWriter index = new(PackKind.Index, 1, new PackNumbers(0), null, uploader);
         (PackReference pack, int record) = ImageMap.Write(regions, sizeSectors, index);
         index.Close();

@@ -1,6 +1,7 @@
 using DmEra.Backup.Packs;
 using DmEra.Backup.Stores;
 using DmEra.Backup.Upkeep;
+using DmEra.Devices.Threads;
 
 namespace DmEra.Tests.Backup.Packs;
 
@@ -151,7 +152,7 @@ public sealed class PackTests
 
     private static PackName Write(MemoryStore store, RepositoryKey? key, byte[][] contents, ContentHash? hash = null)
     {
-        using PackUploader uploader = new(store, fillers: 1);
+        using PackUploader uploader = new(store, fillers: 1, SystemThreads.Instance);
         PackWriter writer = new(PackKind.Content, image: 7, new PackNumbers(3), key, uploader);
         long sector = 100;
         PackReference? pack = null;

@@ -103,7 +103,7 @@ public sealed class ChainCheckTests
     {
         _source.ChangeLineage(null);
         BackupReport report = BackupRun.Take(
-            _repository, _source, BackupKind.Incremental, null, null, TimeProvider.System, CancellationToken.None);
+            _repository, _source, BackupKind.Incremental, null, null, CancellationToken.None);
         Assert.Contains(report.Remarks, remark => remark.Contains("no lineage", StringComparison.Ordinal));
 
         _source.Resize(_source.Device.SizeSectors + 128);

@@ -213,7 +213,7 @@ public sealed class OddS3ServerTests : IDisposable
     public void A_key_that_may_not_delete_does_for_all_but_a_prune()
     {
         _server.Before = context => context.Request.HttpMethod is "DELETE" ? new ScriptedS3.Answer(403, "AccessDenied") : null;
-        using Repository repository = Repository.Create(Open(), null, TimeProvider.System);
+        using Repository repository = Repository.Create(Open(), null);
         ModelSource source = new(64, lineage: Guid.NewGuid());
 
         ImageManifest image = repository.Backup(source);
@@ -232,7 +232,7 @@ public sealed class OddS3ServerTests : IDisposable
         int requests = 0;
         _server.PageLength = 3;
         _server.Before = _ => Interlocked.Increment(ref requests) % 3 == 0 ? new ScriptedS3.Answer(503, "SlowDown") : null;
-        using Repository repository = Repository.Create(Open(), null, TimeProvider.System);
+        using Repository repository = Repository.Create(Open(), null);
         ModelSource source = new(PackLimits.TargetLength / 512, lineage: Guid.NewGuid());
         for (int i = 0; i < 5; i++)
         {

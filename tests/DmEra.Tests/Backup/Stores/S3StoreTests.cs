@@ -1,6 +1,7 @@
 using DmEra.Backup.Images;
 using DmEra.Backup.Packs;
 using DmEra.Backup.Stores;
+using DmEra.Devices.Threads;
 
 namespace DmEra.Tests.Backup.Stores;
 
@@ -38,7 +39,7 @@ public sealed class S3StoreTests : IDisposable
     {
         using IObjectStore store = Open("many");
         string[] names = [.. Enumerable.Range(0, 1005).Select(i => $"x/{i:D4}")];
-        ParallelWork<string>.Run(names, 4, () => name => store.Put(name, new byte[1]), CancellationToken.None);
+        ParallelWork<string>.Run(SystemThreads.Instance, names, 4, () => name => store.Put(name, new byte[1]), CancellationToken.None);
 
         Assert.Equal(names, Names(store, "x/"));
     }
@@ -47,7 +48,7 @@ public sealed class S3StoreTests : IDisposable
     public void Images_come_back_from_a_bucket_as_they_were(bool encrypted)
     {
         RepositorySecret? secret = encrypted ? RepositorySecret.FromPassphrase("x") : null;
-        using Repository repository = Repository.Create(Open("images"), secret, TimeProvider.System);
+        using Repository repository = Repository.Create(Open("images"), secret);
         ModelSource source = new(4 * PackLimits.TargetLength / 512, lineage: Guid.NewGuid());
         Random random = new(1);
         for (int block = 0; block < source.Blocks; block += 2) source.Write(block, random);
@@ -68,7 +69,7 @@ public sealed class S3StoreTests : IDisposable
     [Fact]
     public void A_server_that_comes_back_is_waited_for()
     {
-        using Repository repository = Repository.Create(Open("comes-back"), null, TimeProvider.System);
+        using Repository repository = Repository.Create(Open("comes-back"), null);
         ModelSource source = new(PackLimits.TargetLength / 512, lineage: Guid.NewGuid());
         for (int block = 0; block < source.Blocks; block++) source.Write(block, new Random(block));
         using Timer comesBack = new(_ => _server.Start());
@@ -87,7 +88,7 @@ public sealed class S3StoreTests : IDisposable
     public void A_server_that_stays_away_ends_the_backup_and_the_next_one_goes_on()
     {
         using S3Store store = new("s3", _server.Endpoint, "era", "away/", firstPauseMs: 2, CancellationToken.None);
-        using Repository repository = Repository.Create(store, null, TimeProvider.System);
+        using Repository repository = Repository.Create(store, null);
         ModelSource source = new(4 * PackLimits.TargetLength / 512, lineage: Guid.NewGuid());
         for (int block = 0; block < source.Blocks; block++) source.Write(block, new Random(block));
         repository.Backup(source);

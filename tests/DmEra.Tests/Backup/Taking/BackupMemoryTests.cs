@@ -15,7 +15,7 @@ public sealed class BackupMemoryTests : IDisposable
     public BackupMemoryTests()
     {
         _source.MetadataPath = _folder["disk.era"];
-        Repository.Create(_store, null, TimeProvider.System).Dispose();
+        Repository.Create(_store, null).Dispose();
     }
 
     [Theory, InlineData(BackupKind.Incremental), InlineData(BackupKind.Full)]
@@ -60,7 +60,7 @@ public sealed class BackupMemoryTests : IDisposable
         for (int i = 0; i < 3; i++) Take(_store);
         using (Repository repository = Repository.Open(_store, null)) repository.Prune(last: 1);
         MemoryStore second = new();
-        Repository.Create(second, null, TimeProvider.System).Dispose();
+        Repository.Create(second, null).Dispose();
 
         Assert.Equal(1u, Take(second).Number);
         Assert.Equal(4u, Take(_store).Number);
@@ -74,7 +74,7 @@ public sealed class BackupMemoryTests : IDisposable
         using Repository repository = Repository.Open(_store, null);
 
         BackupReport report = BackupRun.Take(
-            repository, _source, BackupKind.Incremental, null, null, TimeProvider.System, CancellationToken.None);
+            repository, _source, BackupKind.Incremental, null, null, CancellationToken.None);
 
         Assert.Equal(1u, report.Image.Number);
         Assert.Contains("nothing can be written beside it", Assert.Single(report.Remarks, remark => remark.Contains("beside", StringComparison.Ordinal)), StringComparison.Ordinal);
@@ -89,7 +89,7 @@ public sealed class BackupMemoryTests : IDisposable
         using Repository repository = Repository.Open(_store, null);
 
         BackupReport report = BackupRun.Take(
-            repository, _source, BackupKind.Incremental, null, null, TimeProvider.System, CancellationToken.None);
+            repository, _source, BackupKind.Incremental, null, null, CancellationToken.None);
 
         Assert.Contains(report.Remarks, remark => remark.StartsWith(_folder["disk.era.backups"], StringComparison.Ordinal));
         Assert.Contains("\"number\": 2", File.ReadAllText(_folder["disk.era.backups"]), StringComparison.Ordinal);
@@ -104,6 +104,6 @@ public sealed class BackupMemoryTests : IDisposable
         _source.CurrentEra++;
         _source.Write(_random.Next(40), _random);
         using Repository repository = Repository.Open(store, null);
-        return BackupRun.Take(repository, _source, kind, null, null, TimeProvider.System, CancellationToken.None);
+        return BackupRun.Take(repository, _source, kind, null, null, CancellationToken.None);
     }
 }

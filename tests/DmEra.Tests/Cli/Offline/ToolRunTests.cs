@@ -67,7 +67,7 @@ public sealed class ToolRunTests : IDisposable
     public void A_pipe_with_nobody_at_its_other_end_is_waited_for_until_the_first_signal(string command, string signal, int open)
     {
         File.WriteAllBytes(_folder["meta"], GoldenImage.Load("undigested").Metadata);
-        DmEra.Backup.Images.Repository.Create(new DmEra.Backup.Stores.FolderStore(_folder["repo"]), null, TimeProvider.System).Dispose();
+        DmEra.Backup.Images.Repository.Create(new DmEra.Backup.Stores.FolderStore(_folder["repo"]), null).Dispose();
 
         // The signal comes when a thread opens the pipe to read or write: where it would wait for ever.
         ProgramResult result = Run(

@@ -287,14 +287,14 @@ public sealed class ReconnectionTests : IDisposable
         Scheduler scheduler = new(seed: 1);
         TimeSpan retryTime = TimeSpan.FromSeconds(10);
         using MemoryBlockDevice disk = new(Size);
-        OnlyOnce connector = new(scheduler, new SimulatedServer(scheduler, disk));
+        SimulatedServer server = new(scheduler, disk, new Random(1));
         List<TimeSpan> failed = [];
         scheduler.Start("test", () =>
         {
             NbdBlockDevice client = NbdBlockDevice.Open(
-                NbdUri.Parse("nbd://origin/"), connector,
+                NbdUri.Parse("nbd://origin/"), new SimulatedConnector(scheduler, server),
                 new NbdClientOptions { Connections = 1, RetryTime = retryTime, Threads = new SimulatedThreads(scheduler) });
-            connector.GoAway();
+            server.Kill();
             SimulatedThread[] flushes =
             [
                 .. Enumerable.Range(0, 8).Select(i => scheduler.Start($"flush {i}", () =>
@@ -529,23 +529,13 @@ public sealed class ReconnectionTests : IDisposable
         return data;
     }
 
-    /// <summary>A server that can be connected to until it goes away for good.</summary>
-    private sealed class OnlyOnce(Scheduler scheduler, SimulatedServer server) : INbdConnector
+    private sealed class SimulatedConnector(Scheduler scheduler, SimulatedServer server) : INbdConnector
     {
-        private bool _isAway;
-
         public INbdTransport Connect(out Action handshakeIsOver)
         {
             scheduler.Yield();
-            if (_isAway) throw new IOException("away");
             handshakeIsOver = static () => { };
-            return server.Connect(new Random(1), static () => { }).ClientEnd;
-        }
-
-        public void GoAway()
-        {
-            _isAway = true;
-            server.EndConnections();
+            return server.Connect(new Random(1))?.ClientEnd ?? throw new IOException("away");
         }
     }
 

@@ -1,4 +1,5 @@
 using DmEra.Devices;
+using DmEra.Devices.Threads;
 using DmEra.Nbd;
 using DmEra.Nbd.Handshake;
 using DmEra.Nbd.Protocol;
@@ -47,7 +48,8 @@ public sealed class MutationTests
             NbdSession session = new(
                 Export(device), style, [new SelectedContext(1, new PatternContext(Mutation.Context, 4096, 0, 1))]);
             NbdTransmission transmission = new(
-                session, transport, work => work.Run(), buffers, new ConnectionLog(log, "test"));
+                session, transport, work => work.Run(), buffers, new ConnectionLog(log, "test"),
+                SystemThreads.Instance);
             Exception? fault = Record.Exception(transmission.Run);
 
             Assert.True(fault is null or NbdProtocolException, $"seed {seed}, attempt {i}: {fault}");

@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using DmEra.Devices;
+using DmEra.Devices.Threads;
 using DmEra.Nbd;
 using DmEra.Nbd.Handshake;
 using DmEra.Nbd.Transmission;
@@ -209,7 +210,8 @@ public sealed class NbdTransmissionTests
             transport,
             work => ThreadPool.QueueUserWorkItem(_ => work.Run()),
             new NbdBuffers(),
-            new ConnectionLog(log, "test")).Run());
+            new ConnectionLog(log, "test"),
+            SystemThreads.Instance).Run());
         serving.Start();
 
         Assert.True(serving.Join(TimeSpan.FromSeconds(20)), "it waits for ever");

@@ -1,4 +1,5 @@
 using DmEra.Devices;
+using DmEra.Devices.Threads;
 using DmEra.Nbd;
 using DmEra.Nbd.Handshake;
 using DmEra.Nbd.Transmission;
@@ -84,7 +85,7 @@ public sealed class SteadyStateTests
         SelectedContext context = new(1, new PatternContext("x-test:blocks", 4096, 0, 1));
         NbdSession session = new(export, style, [context]);
         ConnectionLog log = new(new RecordingLog(), "test");
-        new NbdTransmission(session, transport, work => work.Run(), new NbdBuffers(), log).Run();
+        new NbdTransmission(session, transport, work => work.Run(), new NbdBuffers(), log, SystemThreads.Instance).Run();
     }
 
     private static byte[] Round(ReplyStyle style) => style == ReplyStyle.Extended
