@@ -42,8 +42,17 @@ internal sealed class EraBoundary(
             return firstNew(marks.KnownLength);
         }));
         (_blocks, _length) = (blocks, lengthBytes);
-        MarkDoubtful();
-        marks.Begun(next.Era, lengthBytes);
+        try
+        {
+            MarkDoubtful();
+            marks.Begun(next.Era, lengthBytes);
+        }
+        catch
+        {
+            Archive();      // with nobody let in no era is open, and none can be ended by a checkpoint
+            throw;
+        }
+
         device.SetLength(lengthBytes);
         Publish(next.Era);
         gate.Switch(next);
@@ -56,6 +65,7 @@ internal sealed class EraBoundary(
     /// as those of whichever is told next.</exception>
     public uint Cross()
     {
+        if (!_isOpen) throw new EraTargetException("the device is suspended: resume it first", Errno.EAGAIN);
         origin.RequireNotFailed();      // or each attempt would begin an era that nobody may see
         marks.MakeRoom();
         Writeset next = worker.Run(static eras => eras.RollOver());
@@ -114,10 +124,13 @@ internal sealed class EraBoundary(
 
     private void End(bool isStable)
     {
-        uint? ended = worker.Run(static eras => eras.Archive() ? eras.Usage.CurrentEra : (uint?)null);
+        uint? ended = Archive();
         if (isStable && ended is uint last) marks.Ended(last, _length);
         _isOpen = false;
     }
+
+    // The number of the era that has been ended; null when it cannot be, and is found open later.
+    private uint? Archive() => worker.Run(static eras => eras.Archive() ? eras.Usage.CurrentEra : (uint?)null);
 
     private void Publish(uint next) => Volatile.Write(ref _era, next);
 }

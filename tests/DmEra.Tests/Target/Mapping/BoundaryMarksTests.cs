@@ -92,6 +92,23 @@ public sealed class BoundaryMarksTests : IDisposable
     }
 
     [Fact]
+    public void A_checkpoint_lets_nobody_into_a_device_that_could_not_be_resumed()
+    {
+        _target.Resume();
+        _target.Suspend();
+        _chronicle.Refused = "begun";
+        Assert.Throws<EraTargetException>(_target.Resume);
+        _chronicle.Refused = null;
+
+        Assert.Equal(Errno.EAGAIN, Assert.Throws<EraTargetException>(() => _target.Checkpoint()).Errno);
+        Assert.Equal(Errno.EAGAIN, Assert.Throws<EraTargetException>(_target.TakeMetadataSnapshot).Errno);
+
+        Assert.Equal(TargetState.Suspended, _target.State);
+        _target.Resume();
+        Assert.NotNull(_target.MarkOf(_target.Status.CurrentEra));
+    }
+
+    [Fact]
     public void A_device_is_suspended_though_the_end_of_its_era_cannot_be_written_down()
     {
         _target.Resume();
