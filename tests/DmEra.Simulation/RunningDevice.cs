@@ -32,7 +32,11 @@ internal sealed class RunningDevice
         Faults = faults;
         _random = random;
         Witness = new Witness(world.Eras, world.Content, () => world.NewestEra);
-        _metadata = new SimulatedDisk(scheduler, faults.Metadata, world.Metadata) { CanGrow = world.Shape.MetadataCanGrow };
+        _metadata = new SimulatedDisk(scheduler, faults.Metadata, world.Metadata)
+        {
+            CanGrow = world.Shape.MetadataCanGrow,
+            Space = world.MetadataSpace,
+        };
         _chronicle = world.Chronicle?.Open();
         world.BeginLife();
     }

@@ -18,12 +18,13 @@ internal sealed class World : IDisposable
 
     private SavedState? _saved;
 
-    public World(WorldShape shape, Coverage coverage)
+    public World(WorldShape shape, Coverage coverage, int seed = 0)
     {
         Shape = shape;
         Coverage = coverage;
         Length = shape.Sectors;
         Metadata = new DiskContent(new byte[shape.MetadataBlocks * BlockManager.BlockSize]);
+        MetadataSpace = shape.MetadataIsSparse ? new FileSystemSpace(shape.MetadataBlocks, new Random(seed), coverage) : null;
         Origin = new DiskContent(new byte[shape.Sectors * DiskContent.Sector]);
         Eras = new EraModel(shape.Sectors);
         Content = new ContentModel(shape.Sectors);
@@ -32,6 +33,9 @@ internal sealed class World : IDisposable
     }
 
     public DiskContent Metadata { get; private set; }
+
+    /// <summary>The space that a sparse metadata file has; null when it has all.</summary>
+    public FileSystemSpace? MetadataSpace { get; }
 
     public DiskContent Origin { get; private set; }
 
@@ -128,6 +132,7 @@ internal sealed class World : IDisposable
         if (takesMetadata)
         {
             Metadata = new DiskContent(saved.Metadata);
+            MetadataSpace?.KeepOnly(saved.Metadata);
             Eras.StartOver(saved.NextEra);
             Length = saved.Length;
         }

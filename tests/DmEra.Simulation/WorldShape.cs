@@ -23,6 +23,9 @@ internal sealed record WorldShape
     /// <summary>The metadata can be extended, like a file.</summary>
     public bool MetadataCanGrow { get; init; }
 
+    /// <summary>The metadata is a sparse file on a file system with little space.</summary>
+    public bool MetadataIsSparse { get; init; }
+
     /// <summary>Metadata blocks that the target keeps in memory.</summary>
     public int CacheBlocks { get; init; } = 64;
 

@@ -21,10 +21,11 @@ internal static class Worlds
             Sectors = SomeLength(random),
             MetadataBlocks = random.Next(26, 90),
             MetadataCanGrow = random.Next(4) == 0,
+            MetadataIsSparse = seed % 3 == 1,
             HasRemoteOrigin = seed % 4 == 3,
             HasChronicle = random.Next(2) == 0,
         };
-        using World world = new(shape, coverage);
+        using World world = new(shape, coverage, seed);
         try
         {
             for (int lives = random.Next(1, (shape.HasChronicle ? 2 : 1) * MostLives + 1); lives > 0; lives--)

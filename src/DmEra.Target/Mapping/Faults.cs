@@ -37,7 +37,7 @@ internal static class Faults
         DeviceException { Errno: Devices.Errno.EACCES } => "; check its permissions",
         DeviceException { Errno: Devices.Errno.EROFS } => "; an origin can be served with --read-only, metadata must be written to",
         DeviceException { Errno: Devices.Errno.EBUSY } => "; stop the program that uses it",
-        MetadataFullException => "; drop the metadata snapshot, or give the metadata a larger device",
+        MetadataFullException => "; drop the metadata snapshot, or give the metadata a larger device or its file system more space",
         MetadataFailedException => "; suspend and resume the device to open its metadata anew",
         MetadataCorruptException { Kind: MetadataCorruption.Unsupported } => "",
         MetadataCorruptException => "; if this is the right file, era check tells more and era repair may mend it",

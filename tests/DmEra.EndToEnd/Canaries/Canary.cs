@@ -128,6 +128,12 @@ internal sealed record Canary(string Name, string File, string Healthy, string W
             "private void Release(int position) { if (BROKEN) _held[position / EntriesPerWord] &= ~(1UL << Shift(position));",
             Hunt.SmallWorld),
         new(
+            "hands out blocks of a sparse file before they have their space",
+            "src/DmEra.PersistentData/SpaceMaps/MetadataSpaceMap.cs",
+            "_frontier = _blocks.Device is IReservable ?",
+            "_frontier = _blocks.Device is IReservable && !BROKEN ?",
+            Hunt.Worlds),
+        new(
             "forgets the writeset of a device that crashed",
             "src/DmEra.Target/Metadata/EraMetadata.cs",
             "_superblock = MemoryMarshal.Read<Superblock>(block.Data);",

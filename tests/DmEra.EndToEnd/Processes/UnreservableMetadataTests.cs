@@ -62,5 +62,16 @@ public sealed class UnreservableMetadataTests : IDisposable
         Oracle.EraCheck(_folder["repaired"]);
     }
 
+    [Fact]
+    public void Space_is_taken_by_writing_where_it_cannot_be_reserved()
+    {
+        string behind = _folder.Sparse("behind", 16 << 20);
+        using FuseDisk metadata = FuseDisk.BehindNbdkit(_folder, "meta", behind, []);
+        using EraServer server = EraServer.Start(_folder, _folder.Sparse("disk", 64 << 20), "--metadata", metadata.Path);
+
+        string blocks = Oracle.Run("stat", "--format=%b", behind).AssertSuccess().Output;
+        Assert.InRange(512 * long.Parse(blocks, CultureInfo.InvariantCulture), 1 << 20, 2 << 20);
+    }
+
     private string Mount() => Directory.CreateDirectory(_folder["mount"]).FullName;
 }

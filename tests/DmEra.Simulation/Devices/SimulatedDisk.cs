@@ -21,7 +21,7 @@ namespace DmEra.Simulation.Devices;
 /// power cut as before.</item>
 /// </list>
 /// </summary>
-public sealed class SimulatedDisk : IBlockDevice, IImmediateAccess, IExtendable
+internal sealed class SimulatedDisk : IBlockDevice, IImmediateAccess, IExtendable, IReservable
 {
     private readonly Scheduler _scheduler;
     private readonly FaultPlan _faults;
@@ -47,6 +47,9 @@ public sealed class SimulatedDisk : IBlockDevice, IImmediateAccess, IExtendable
     /// <summary>Whether the disk can grow like a file.</summary>
     public bool CanGrow { get; init; }
 
+    /// <summary>What the disk must ask for before it is written to; null when it has all of its space.</summary>
+    public FileSystemSpace? Space { get; init; }
+
     /// <inheritdoc/>
     public void Read(long offset, Span<byte> buffer)
     {
@@ -60,6 +63,7 @@ public sealed class SimulatedDisk : IBlockDevice, IImmediateAccess, IExtendable
     /// <inheritdoc/>
     public void Write(long offset, ReadOnlySpan<byte> data)
     {
+        if (Space?.IsBacked(offset, data.Length) == false) _scheduler.Fail($"the disk is written at {offset} before it has its space there");
         byte[] copy = data.ToArray();
         DiskOperation operation = new(DiskOperationKind.Write, offset, copy.Length);
         try
@@ -124,6 +128,14 @@ public sealed class SimulatedDisk : IBlockDevice, IImmediateAccess, IExtendable
     }
 
     /// <inheritdoc/>
+    public void Reserve(long offset, long length)
+    {
+        if (Space is null) return;
+        Step(new DiskOperation(DiskOperationKind.Reserve, offset, (int)length));
+        Space.Reserve(offset, length);
+    }
+
+    /// <inheritdoc/>
     public void Dispose()
     {
     }
@@ -159,6 +171,9 @@ public enum DiskOperationKind
 
     /// <summary>A growth of the file.</summary>
     Extend,
+
+    /// <summary>A request for space.</summary>
+    Reserve,
 }
 
 /// <summary>One operation of a disk.</summary>

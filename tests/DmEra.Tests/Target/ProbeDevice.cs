@@ -23,7 +23,7 @@ internal readonly record struct DeviceOperation(DeviceCall Call, long Offset = 0
 /// A device in memory that asks before each operation: the test may record it, make it wait, or throw. It knows which
 /// writes a power cut could take back.
 /// </summary>
-internal sealed class ProbeDevice(byte[] content) : IBlockDevice, IImmediateAccess, IReadAhead, IExtendable
+internal class ProbeDevice(byte[] content) : IBlockDevice, IImmediateAccess, IReadAhead, IExtendable
 {
     private const int SectorSize = 512;
 

@@ -1,4 +1,5 @@
 using DmEra.Devices;
+using DmEra.PersistentData.Blocks;
 using DmEra.Target.History;
 using DmEra.Target.Mapping;
 
@@ -20,44 +21,16 @@ public class FullMetadataTests
     public void Whatever_finds_no_room_is_refused_and_nothing_is_lost(int metadataBlocks)
     {
         using TestEra era = new(Blocks, metadataBlocks);
-        if (!TryWithRoom(era.Target.Resume))
-        {
-            Assert.Equal(TargetState.Suspended, era.Target.State);
-            era.Audit();
-            return;
-        }
+        UseWithoutLoss(era, metadataBlocks);
+    }
 
-        uint[] written = new uint[Blocks];
-        Random random = new(metadataBlocks);
-        for (int i = 0; i < 100; i++)
-        {
-            int block = random.Next(Blocks);
-            switch (random.Next(10))
-            {
-                case 0 when era.Target.Status.MetadataSnapshot == 0:
-                    TryWithRoom(era.Target.TakeMetadataSnapshot);
-                    break;
-                case 1 when era.Target.Status.MetadataSnapshot != 0:
-                    era.Target.DropMetadataSnapshot();
-                    break;
-                case 2:
-                    era.Target.Suspend();
-                    if (TryWithRoom(era.Target.Resume)) break;
-                    era.Target.DropMetadataSnapshot();      // what takes the room, and can be dropped
-                    era.Target.Resume();
-                    break;
-                case 3 or 4:
-                    TryWithRoom(() => era.Target.Checkpoint());
-                    break;
-                default:
-                    uint current = era.Target.Status.CurrentEra;
-                    if (TryWithRoom(() => era.Write(block))) written[block] = current;
-                    break;
-            }
-
-            Assert.Equal(TargetState.Active, era.Target.State);
-            era.Audit().AssertLastWritten(written);
-        }
+    [Theory, MemberData(nameof(Sizes))]
+    public void File_system_without_space_is_as_a_device_without_blocks(int metadataBlocks)
+    {
+        // As long as the kernel would need it; the space is what there is.
+        SparseProbeDevice metadata = new(1000 * BlockManager.BlockSize, metadataBlocks * BlockManager.BlockSize);
+        using TestEra era = new(Blocks, metadata.Watched(), new ProbeDevice(Blocks * TestEra.BlockBytes));
+        UseWithoutLoss(era, metadataBlocks);
     }
 
     [Fact]
@@ -210,6 +183,48 @@ public class FullMetadataTests
         Assert.True(audit.TotalBlocks > 40);
         Assert.Equal((ulong)audit.TotalBlocks, era.Target.Status.TotalMetadataBlocks);
         Assert.Equal(10, audit.LastWritten().Count(written => written != 0));
+    }
+
+    private static void UseWithoutLoss(TestEra era, int seed)
+    {
+        if (!TryWithRoom(era.Target.Resume))
+        {
+            Assert.Equal(TargetState.Suspended, era.Target.State);
+            era.Audit();
+            return;
+        }
+
+        uint[] written = new uint[Blocks];
+        Random random = new(seed);
+        for (int i = 0; i < 100; i++)
+        {
+            int block = random.Next(Blocks);
+            switch (random.Next(10))
+            {
+                case 0 when era.Target.Status.MetadataSnapshot == 0:
+                    TryWithRoom(era.Target.TakeMetadataSnapshot);
+                    break;
+                case 1 when era.Target.Status.MetadataSnapshot != 0:
+                    era.Target.DropMetadataSnapshot();
+                    break;
+                case 2:
+                    era.Target.Suspend();
+                    if (TryWithRoom(era.Target.Resume)) break;
+                    era.Target.DropMetadataSnapshot();      // what takes the room, and can be dropped
+                    era.Target.Resume();
+                    break;
+                case 3 or 4:
+                    TryWithRoom(() => era.Target.Checkpoint());
+                    break;
+                default:
+                    uint current = era.Target.Status.CurrentEra;
+                    if (TryWithRoom(() => era.Write(block))) written[block] = current;
+                    break;
+            }
+
+            Assert.Equal(TargetState.Active, era.Target.State);
+            era.Audit().AssertLastWritten(written);
+        }
     }
 
     private static bool TryWithRoom(Action action)
