@@ -1,5 +1,7 @@
 using DmEra.Devices;
 using DmEra.Devices.Binary;
+using DmEra.PersistentData.Arrays;
+using DmEra.PersistentData.Building;
 using DmEra.Tools.Writing;
 
 namespace DmEra.Benchmarks;
@@ -29,7 +31,7 @@ internal static class ToolsMetadata
         for (uint block = 0; block < nrBlocks; block++)
         {
             if (random.NextDouble() >= Written) continue;
-            uint perBlock = (uint)ArrayBuilder<Le32>.EntriesPerBlock;
+            uint perBlock = (uint)ArrayShape.ValuesPerBlock<Le32>();
             builder.EraArray.Block(block / perBlock)[(int)(block % perBlock)] = (uint)random.Next(1, (int)LatestDigestedEra + 1);
         }
 
@@ -40,7 +42,7 @@ internal static class ToolsMetadata
 
     private static void Mark(ArrayBuilder<Le64> words, uint nrBlocks, Random random)
     {
-        uint perBlock = (uint)ArrayBuilder<Le64>.EntriesPerBlock;
+        uint perBlock = (uint)ArrayShape.ValuesPerBlock<Le64>();
         for (uint block = 0; block < nrBlocks; block++)
         {
             if (random.NextDouble() >= Marked) continue;

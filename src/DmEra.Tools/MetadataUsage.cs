@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
 using DmEra.Devices;
 using DmEra.PersistentData.Blocks;
+using DmEra.PersistentData.Reading;
 using DmEra.PersistentData.SpaceMaps;
 using DmEra.Target.History;
 using DmEra.Target.Metadata;

@@ -8,32 +8,51 @@ namespace DmEra.PersistentData.Arrays;
 /// <summary>First 24 bytes of every array block (kernel: <c>struct array_block</c> in dm-array.c). Its fields are
 /// ordered otherwise than a node's: no flags, the address last.</summary>
 [StructLayout(LayoutKind.Sequential, Pack = 1)]
-internal struct ArrayBlockHeader
+public struct ArrayBlockHeader
 {
+    /// <summary>Bytes of it.</summary>
+    public const int Size = 24;
+
+#pragma warning disable CS1591 // The fields are the kernel's; docs/on-disk-format.md has the table.
     public Le32 Checksum;
     public Le32 MaxEntries;
     public Le32 NrEntries;
     public Le32 ValueSize;
     public Le64 BlockNumber;
+#pragma warning restore CS1591
 
     /// <summary>Values of this size that a block has room for.</summary>
-    public static int CapacityFor(int valueSize) =>
-        (BlockManager.BlockSize - Unsafe.SizeOf<ArrayBlockHeader>()) / valueSize;
+    public static int CapacityFor(int valueSize) => (BlockManager.BlockSize - Size) / valueSize;
 
     /// <summary>Whether a block that <see cref="ArrayBlockValidator"/> has passed is one of an array of
     /// <typeparamref name="TValue"/>, with at least so many values.</summary>
-    public static bool Holds<TValue>(ReadOnlySpan<byte> block, int count)
-        where TValue : unmanaged
+    internal static bool Holds<TValue>(ReadOnlySpan<byte> block, int count)
+        where TValue : unmanaged => WhyUnfit(block, Unsafe.SizeOf<TValue>(), (ulong)count) is null;
+
+    /// <summary>Why a block that <see cref="ArrayBlockValidator"/> has passed is not one of an array of such values with at least
+    /// so many of them; null when it is.</summary>
+    public static string? WhyUnfit(ReadOnlySpan<byte> block, int valueSize, ulong count)
     {
         ref readonly ArrayBlockHeader header = ref MemoryMarshal.AsRef<ArrayBlockHeader>(block);
-        int valueSize = Unsafe.SizeOf<TValue>();
-        return header.ValueSize == valueSize
-            && header.MaxEntries == CapacityFor(valueSize)
-            && header.NrEntries >= count;
+        if (header.ValueSize != valueSize || header.MaxEntries != CapacityFor(valueSize))
+        {
+            string found = $"{header.MaxEntries} values of {header.ValueSize} bytes";
+            return $"array block: room for {found}, not for {CapacityFor(valueSize)} of {valueSize}";
+        }
+
+        return header.NrEntries < count ? $"array block: {header.NrEntries} entries, not {count}" : null;
+    }
+
+    /// <summary>The values of a block that fits.</summary>
+    public static ReadOnlySpan<TValue> Values<TValue>(ReadOnlySpan<byte> block)
+        where TValue : unmanaged
+    {
+        int count = (int)(uint)MemoryMarshal.AsRef<ArrayBlockHeader>(block).NrEntries;
+        return MemoryMarshal.Cast<byte, TValue>(block[Size..])[..count];
     }
 
     /// <summary>Makes a zeroed block an array block without values.</summary>
-    public static void Format<TValue>(Span<byte> block)
+    internal static void Format<TValue>(Span<byte> block)
         where TValue : unmanaged
     {
         ref ArrayBlockHeader header = ref MemoryMarshal.AsRef<ArrayBlockHeader>(block);
@@ -43,10 +62,10 @@ internal struct ArrayBlockHeader
 
     /// <summary>Makes an array block keep its first <paramref name="kept"/> values and go on with
     /// <paramref name="value"/> up to <paramref name="count"/> values. The bytes behind them become zero.</summary>
-    public static void Refill<TValue>(Span<byte> block, int kept, int count, TValue value)
+    internal static void Refill<TValue>(Span<byte> block, int kept, int count, TValue value)
         where TValue : unmanaged
     {
-        Span<TValue> slots = MemoryMarshal.Cast<byte, TValue>(block[Unsafe.SizeOf<ArrayBlockHeader>()..]);
+        Span<TValue> slots = MemoryMarshal.Cast<byte, TValue>(block[Size..]);
         slots[kept..count].Fill(value);
         slots[count..].Clear();
         MemoryMarshal.AsRef<ArrayBlockHeader>(block).NrEntries = (uint)count;

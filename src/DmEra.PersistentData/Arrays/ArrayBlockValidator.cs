@@ -5,8 +5,9 @@ using DmEra.PersistentData.Blocks;
 namespace DmEra.PersistentData.Arrays;
 
 /// <summary>What makes a block an array block (kernel: <c>array_validator</c>).</summary>
-internal sealed class ArrayBlockValidator : BlockValidator
+public sealed class ArrayBlockValidator : BlockValidator
 {
+    /// <summary>The one there is.</summary>
     public static readonly ArrayBlockValidator Instance = new();
 
     private ArrayBlockValidator()
@@ -14,6 +15,7 @@ internal sealed class ArrayBlockValidator : BlockValidator
     {
     }
 
+    /// <inheritdoc/>
     protected override void CheckContent(ulong address, ReadOnlySpan<byte> block)
     {
         ref readonly ArrayBlockHeader header = ref MemoryMarshal.AsRef<ArrayBlockHeader>(block);

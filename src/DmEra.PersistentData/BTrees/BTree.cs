@@ -22,9 +22,8 @@ namespace DmEra.PersistentData.BTrees;
 public sealed partial class BTree<TValue>(TransactionManager transactions, IRefCounter<TValue> refCounter)
     where TValue : unmanaged
 {
-    /// <summary>Levels that a tree can have. Five are enough for the largest metadata device; a path that is longer
-    /// leads in a circle.</summary>
-    internal const int MaxDepth = 16;
+    /// <inheritdoc cref="NodeHeader.MaxDepth"/>
+    internal const int MaxDepth = NodeHeader.MaxDepth;
 
     /// <summary>Makes an empty tree: a leaf without entries.</summary>
     /// <returns>Address of the root. The caller owns the reference.</returns>

@@ -7,8 +7,9 @@ namespace DmEra.PersistentData.BTrees;
 
 /// <summary>What makes a block a B-tree node (kernel: <c>btree_node_validator</c>). What depends on the tree, the
 /// size of the values, is left to <see cref="ReadNode.Fits"/>.</summary>
-internal sealed class BTreeNodeValidator : BlockValidator
+public sealed class BTreeNodeValidator : BlockValidator
 {
+    /// <summary>The one there is.</summary>
     public static readonly BTreeNodeValidator Instance = new();
 
     private BTreeNodeValidator()
@@ -16,6 +17,7 @@ internal sealed class BTreeNodeValidator : BlockValidator
     {
     }
 
+    /// <inheritdoc/>
     protected override void CheckContent(ulong address, ReadOnlySpan<byte> block)
     {
         ref readonly NodeHeader header = ref MemoryMarshal.AsRef<NodeHeader>(block);

@@ -16,6 +16,10 @@ internal struct NodeHeader
     /// <summary>Set in <see cref="Flags"/> of a leaf.</summary>
     public const uint LeafNode = 2;
 
+    /// <summary>Levels that a tree can have: six of nodes with the fewest entries hold more than 2^32 keys, and five all blocks
+    /// of the largest metadata device. A path that is longer leads in a circle.</summary>
+    public const int MaxDepth = 8;
+
     public Le32 Checksum;
     public Le32 Flags;
     public Le64 BlockNumber;

@@ -13,19 +13,23 @@ namespace DmEra.PersistentData.Bitsets;
 /// <param name="transactions">Where the blocks are.</param>
 public sealed class PersistentBitset(TransactionManager transactions)
 {
-    private const uint BitsPerWord = 64;
-
-    private readonly PersistentArray<Le64> _words = new(transactions);
+    /// <summary>Bits in a word.</summary>
+    public const uint BitsPerWord = 64;
 
     /// <summary>Bits in every array block but the last.</summary>
-    public static uint BitsPerBlock { get; } = (uint)ArrayBlockHeader.CapacityFor(sizeof(ulong)) * BitsPerWord;
+    public const uint BitsPerBlock = (BlockManager.BlockSize - ArrayBlockHeader.Size) / sizeof(ulong) * BitsPerWord;
+
+    /// <summary>Words that so many bits lie in.</summary>
+    public static uint WordsFor(uint bitCount) => (uint)(((ulong)bitCount + BitsPerWord - 1) / BitsPerWord);
+
+    private readonly PersistentArray<Le64> _words = new(transactions);
 
     /// <summary>Makes a bitset with no bit set.</summary>
     /// <param name="bitCount">Its length. It never changes.</param>
     /// <returns>Address of the root. The caller owns the reference.</returns>
     /// <exception cref="MetadataFullException">There is no free metadata block.</exception>
     public ulong CreateEmpty(uint bitCount) =>
-        _words.Resize(_words.CreateEmpty(), 0, (uint)WordsFor(bitCount), 0);
+        _words.Resize(_words.CreateEmpty(), 0, WordsFor(bitCount), 0);
 
     /// <summary>Whether a bit is set.</summary>
     /// <exception cref="MetadataCorruptException">There is no such bit, or a block is damaged.</exception>
@@ -44,7 +48,7 @@ public sealed class PersistentBitset(TransactionManager transactions)
         {
             (uint blockIndex, uint first) = Math.DivRem(bit, BitsPerBlock);
             uint count = Math.Min(end - bit, BitsPerBlock - first);
-            using WriteArrayBlock<Le64> block = _words.WriteBlock(ref root, blockIndex, WordsFor(first + count));
+            using WriteArrayBlock<Le64> block = _words.WriteBlock(ref root, blockIndex, (int)WordsFor(first + count));
             SetRun(block.Values, first, first + count);
             bit += count;
         }
@@ -60,7 +64,7 @@ public sealed class PersistentBitset(TransactionManager transactions)
     /// <returns>To be disposed before the bitset changes.</returns>
     /// <exception cref="MetadataCorruptException">There are no such bits, or a block is damaged.</exception>
     public ReadArrayBlock<Le64> ReadBlock(ulong root, uint blockIndex, uint bitCount) =>
-        _words.ReadBlock(root, blockIndex, WordsFor(bitCount));
+        _words.ReadBlock(root, blockIndex, (int)WordsFor(bitCount));
 
     /// <summary>Gives up the caller's reference to a bitset.</summary>
     /// <exception cref="MetadataCorruptException">A node of the index is damaged.</exception>
@@ -77,5 +81,5 @@ public sealed class PersistentBitset(TransactionManager transactions)
         }
     }
 
-    private static int WordsFor(uint bitCount) => (int)(((ulong)bitCount + BitsPerWord - 1) / BitsPerWord);
+
 }

@@ -99,6 +99,13 @@ internal sealed class CountBitmap
     public void WriteTo(Span<byte> block) =>
         MemoryMarshal.AsBytes(_counts.AsSpan()).CopyTo(block[Unsafe.SizeOf<BitmapHeader>()..]);
 
+    /// <summary>Reads all counts of a block on disk, 3 standing for "3 or more".</summary>
+    public static void Unpack(ReadOnlySpan<byte> block, Span<byte> counts)
+    {
+        ReadOnlySpan<byte> packed = block[Unsafe.SizeOf<BitmapHeader>()..];
+        for (int i = 0; i < counts.Length; i++) counts[i] = (byte)SwapBits((uint)(packed[i / 4] >> (i % 4 * 2)) & 3);
+    }
+
     /// <summary>The first available block at or above a position; -1 if there is none.</summary>
     public int FindAvailable(int from) => Available == 0 || from >= Backed ? -1 : FirstUnused(from, Backed);
 

@@ -19,6 +19,12 @@ namespace DmEra.PersistentData.SpaceMaps;
 /// device.</para></remarks>
 public sealed class MetadataSpaceMap : ISpaceMap
 {
+    /// <summary>The most metadata blocks that the format can count: 16 256.25 MiB.</summary>
+    public const ulong MaxBlockCount = BitmapHeader.MaxMetadataBlocks;
+
+    /// <summary>Metadata blocks that a bitmap counts.</summary>
+    public const int BlocksPerBitmap = BitmapHeader.EntriesPerBlock;
+
     // What is taken of the disk at once, and the least by which the device is made longer: 1 MiB.
     private const ulong StepBlocks = (1 << 20) / BlockManager.BlockSize;
 

@@ -8,18 +8,21 @@ namespace DmEra.PersistentData.SpaceMaps;
 /// <summary>Where the space map is, in the superblock (kernel: <c>struct disk_sm_root</c>): the first 32 bytes of a
 /// field of 128, the rest of which is zero.</summary>
 [StructLayout(LayoutKind.Sequential, Pack = 1)]
-internal struct SpaceMapRoot
+public struct SpaceMapRoot
 {
+#pragma warning disable CS1591 // The fields are the kernel's; docs/on-disk-format.md has the table.
     public Le64 NrBlocks;
     public Le64 NrAllocated;
     public Le64 BitmapRoot;
     public Le64 RefCountRoot;
+#pragma warning restore CS1591
 }
 
 /// <summary>One bitmap block, as its index knows it (kernel: <c>struct disk_index_entry</c>).</summary>
 [StructLayout(LayoutKind.Sequential, Pack = 1)]
-internal struct IndexEntry
+public struct IndexEntry
 {
+    /// <summary>Where it is.</summary>
     public Le64 BlockNumber;
 
     /// <summary>Free entries. Counted against the full bitmap by the kernel, against the end of the device by
@@ -54,7 +57,9 @@ internal struct IndexBlock
 internal struct BitmapHeader
 {
     /// <summary>Two-bit counts in a bitmap block.</summary>
-    public const int EntriesPerBlock = 16320;
+    public const int EntriesPerBlock = (BlockManager.BlockSize - Size) * 4;
+
+    private const int Size = 16;
 
     /// <summary>Metadata blocks that an index of 255 bitmaps can count: the format's limit, 16 256.25 MiB.</summary>
     public const ulong MaxMetadataBlocks = (ulong)EntriesPerBlock * IndexEntries.Length;

@@ -1,7 +1,9 @@
+using System.Runtime.ExceptionServices;
 using System.Runtime.InteropServices;
 using DmEra.Devices;
+using DmEra.PersistentData.Bitsets;
 using DmEra.PersistentData.Blocks;
-using DmEra.PersistentData.BTrees;
+using DmEra.PersistentData.Reading;
 using DmEra.Target.Metadata;
 
 namespace DmEra.Target.History;
@@ -10,17 +12,17 @@ namespace DmEra.Target.History;
 /// <param name="Era">The era whose writes it marks.</param>
 /// <param name="NrBits">Origin blocks it knows of; the origin may have been resized since.</param>
 /// <param name="Root">Root of its bitset.</param>
-internal readonly record struct WritesetRef(uint Era, uint NrBits, ulong Root)
+public readonly record struct WritesetRef(uint Era, uint NrBits, ulong Root)
 {
     /// <summary>The 64-bit words of its bitset.</summary>
-    public ArrayRef Words => new(Root, (NrBits + 63UL) / 64);
+    public ArrayRef Words => new(Root, PersistentBitset.WordsFor(NrBits));
 }
 
 /// <summary>
 /// Where one committed state keeps what it knows: a block was last written in the highest of its entry in the era
 /// array and the eras of the writesets that mark it.
 /// </summary>
-internal sealed class CommittedState
+public sealed class CommittedState
 {
     private CommittedState(Superblock superblock, IReadOnlyList<WritesetRef> writesets)
     {
@@ -77,34 +79,29 @@ internal sealed class CommittedState
         MetadataReader reader, Superblock superblock, Action<LostPiece>? onLost)
     {
         List<WritesetRef> writesets = [];
-        TreeReader tree = new(reader);
-        for (ulong from = 0; from <= uint.MaxValue; from = tree.Bound)
+        TreeWalk<WritesetRecord> tree = new(reader);
+        tree.Seek(superblock.WritesetTreeRoot, 0);
+        while (tree.MoveNext())
         {
-            try
-            {
-                AddWritesets(tree, tree.FindLeaf<WritesetRecord>(superblock.WritesetTreeRoot, from), writesets);
-            }
-            catch (Exception fault) when (onLost is not null && fault is MetadataCorruptException or DeviceException)
-            {
-                onLost(new LostPiece("writeset tree", new BlockRange(0, superblock.NrBlocks), [.. tree.Path], fault));
-            }
+            if ((tree.Fault ?? AddWritesets(tree, writesets)) is not Exception fault) continue;
+            if (onLost is null) ExceptionDispatchInfo.Throw(fault);
+            onLost(new LostPiece("writeset tree", new BlockRange(0, superblock.NrBlocks), [.. tree.Path], fault));
         }
 
         return writesets;
     }
 
-    private static void AddWritesets(TreeReader tree, ReadNode leaf, List<WritesetRef> writesets)
+    private static MetadataCorruptException? AddWritesets(TreeWalk<WritesetRecord> leaf, List<WritesetRef> writesets)
     {
-        ReadOnlySpan<WritesetRecord> values = leaf.Values<WritesetRecord>();
-        for (int i = 0; i < leaf.Count; i++)
+        for (int i = 0; i < leaf.Keys.Length; i++)
         {
-            if (leaf.Keys[i] > uint.MaxValue)
-            {
-                throw new MetadataCorruptException(
-                    tree.Path[^1], $"btree node: era {leaf.Keys[i]} is out of range", MetadataCorruption.Damaged);
-            }
-
-            writesets.Add(new WritesetRef((uint)leaf.Keys[i].Value, values[i].NrBits, values[i].Root));
+            ulong era = leaf.Keys[i];
+            if (era > uint.MaxValue)
+                return new(leaf.Path[^1], $"btree node: era {era} is out of range", MetadataCorruption.Damaged);
+            WritesetRecord record = leaf.Values[i];
+            writesets.Add(new WritesetRef((uint)era, record.NrBits, record.Root));
         }
+
+        return null;
     }
 }

@@ -1,5 +1,6 @@
 using DmEra.Devices;
 using DmEra.PersistentData.Blocks;
+using DmEra.PersistentData.Reading;
 using DmEra.Target.Metadata;
 
 namespace DmEra.Target.History;

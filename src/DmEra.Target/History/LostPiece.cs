@@ -5,4 +5,4 @@ namespace DmEra.Target.History;
 /// <param name="Blocks">The origin blocks it told of.</param>
 /// <param name="Path">The metadata blocks that lead to the fault, from the root of the structure downwards.</param>
 /// <param name="Fault">Why.</param>
-internal sealed record LostPiece(string Place, BlockRange Blocks, IReadOnlyList<ulong> Path, Exception Fault);
+public sealed record LostPiece(string Place, BlockRange Blocks, IReadOnlyList<ulong> Path, Exception Fault);

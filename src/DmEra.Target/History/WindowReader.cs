@@ -2,7 +2,9 @@ using System.Runtime.ExceptionServices;
 using System.Runtime.InteropServices;
 using DmEra.Devices;
 using DmEra.Devices.Binary;
+using DmEra.PersistentData.Bitsets;
 using DmEra.PersistentData.Blocks;
+using DmEra.PersistentData.Reading;
 
 namespace DmEra.Target.History;
 
@@ -10,10 +12,13 @@ namespace DmEra.Target.History;
 /// Works out what a committed state says of a window of origin blocks. Where a piece cannot be read it throws; or,
 /// given someone to tell, goes on as if the blocks of that piece were written in the current era.
 /// </summary>
-internal sealed class WindowReader(MetadataReader reader, CommittedState state, Action<LostPiece>? onLost = null)
+/// <param name="reader">Reads the metadata.</param>
+/// <param name="state">The state.</param>
+/// <param name="onLost">Told of what cannot be read; null: that is an error.</param>
+public sealed class WindowReader(MetadataReader reader, CommittedState state, Action<LostPiece>? onLost = null)
 {
-    private readonly ArrayReader<Le32> _eras = new(reader);
-    private readonly ArrayReader<Le64> _words = new(reader);
+    private readonly ArrayWalk<Le32> _eras = new(reader);
+    private readonly ArrayWalk<Le64> _words = new(reader);
 
     /// <summary>Reads the era in which each block was last written; 0 = never.</summary>
     /// <param name="first">First block of the window, a multiple of 64.</param>
@@ -22,18 +27,22 @@ internal sealed class WindowReader(MetadataReader reader, CommittedState state, 
     /// <exception cref="DeviceException">The device failed, and nobody to tell.</exception>
     public void ReadEras(uint first, Span<uint> eras)
     {
-        ArrayPieces<Le32> pieces = new(_eras, state.EraArray, first, first + (ulong)eras.Length);
-        while (pieces.MoveNext())
+        _eras.TurnTo(state.EraArray, first, first + (ulong)eras.Length);
+        while (_eras.MoveNext())
         {
-            Span<uint> target = eras[(int)(pieces.Begin - first)..(int)(pieces.End - first)];
-            if (pieces.Fault is null)
+            if (_eras.Fault is not null)
             {
-                MemoryMarshal.Cast<Le32, uint>(pieces.Values).CopyTo(target);
+                Lose(new BlockRange((uint)_eras.Begin, (uint)_eras.End), "era array", _eras.FaultPath, _eras.Fault);
+                eras[(int)(_eras.Begin - first)..(int)(_eras.End - first)].Fill(state.CurrentEra);
                 continue;
             }
 
-            Lose(new BlockRange((uint)pieces.Begin, (uint)pieces.End), "era array", pieces.FaultPath, pieces.Fault);
-            target.Fill(state.CurrentEra);
+            for (ulong at = _eras.Begin; at < _eras.End;)
+            {
+                ReadOnlySpan<uint> values = Eras(at);
+                values.CopyTo(eras[(int)(at - first)..]);
+                at += (ulong)values.Length;
+            }
         }
 
         foreach (WritesetRef writeset in state.Writesets) RaiseEras(writeset, first, eras);
@@ -43,17 +52,16 @@ internal sealed class WindowReader(MetadataReader reader, CommittedState state, 
     /// <param name="since">An era.</param>
     /// <param name="first">First block of the window, a multiple of 64.</param>
     /// <param name="count">Blocks in the window.</param>
-    /// <param name="written">A bit for each block, 0 at first.</param>
+    /// <param name="written">Receives the bits; none is set at first.</param>
     /// <exception cref="MetadataCorruptException">A piece is damaged.</exception>
     /// <exception cref="DeviceException">The device failed.</exception>
-    public void ReadWritten(uint since, uint first, int count, Span<ulong> written)
+    internal void ReadWritten(uint since, uint first, int count, WindowBits written)
     {
-        ArrayPieces<Le32> pieces = new(_eras, state.EraArray, first, first + (ulong)count);
-        while (pieces.MoveNext())
+        _eras.TurnTo(state.EraArray, first, first + (ulong)count);
+        while (_eras.MoveNext())
         {
-            if (pieces.Fault is not null) ExceptionDispatchInfo.Throw(pieces.Fault);
-            ReadOnlySpan<uint> eras = MemoryMarshal.Cast<Le32, uint>(pieces.Values);
-            BlockBits.SetWhereAtLeast(eras, since, written, (int)(pieces.Begin - first));
+            if (_eras.Fault is not null) ExceptionDispatchInfo.Throw(_eras.Fault);
+            AddErasSince(since, first, written);
         }
 
         foreach (WritesetRef writeset in state.Writesets)
@@ -62,34 +70,75 @@ internal sealed class WindowReader(MetadataReader reader, CommittedState state, 
         }
     }
 
-    private void AddMarks(WritesetRef writeset, uint first, int count, Span<ulong> written)
+    private void AddErasSince(uint since, uint first, WindowBits written)
+    {
+        int begin = (int)(_eras.Begin - first);
+        int end = (int)(_eras.End - first);
+        ReadOnlySpan<uint> block = MemoryMarshal.Cast<Le32, uint>(_eras.Block);
+        if (since > 0 && !BlockBits.AnyAbove(block, since - 1)) return;
+        if (_eras.IsRepeated && (since == 0 || !block.ContainsAnyInRange(0u, since - 1)))
+        {
+            written.Set(begin, end);
+            return;
+        }
+
+        Span<ulong> bits = written.Change(begin, end);
+        for (ulong at = _eras.Begin; at < _eras.End;)
+        {
+            ReadOnlySpan<uint> values = Eras(at);
+            BlockBits.SetWhereAtLeast(values, since, bits, (int)(at - first));
+            at += (ulong)values.Length;
+        }
+    }
+
+    private void AddMarks(WritesetRef writeset, uint first, int count, WindowBits written)
     {
         ulong end = Math.Min(first + (ulong)count, writeset.NrBits);
-        ArrayPieces<Le64> pieces = new(_words, writeset.Words, first / 64, WordsUpTo(end));
-        while (pieces.MoveNext())
+        _words.TurnTo(writeset.Words, first / 64, WordsUpTo(end));
+        while (_words.MoveNext())
         {
-            if (pieces.Fault is not null) ExceptionDispatchInfo.Throw(pieces.Fault);
-            ulong firstBlock = pieces.Begin * 64;
-            BlockBits.AddMarks(Words(pieces.Values), (int)(end - firstBlock), written[(int)((firstBlock - first) / 64)..]);
+            if (_words.Fault is not null) ExceptionDispatchInfo.Throw(_words.Fault);
+            if (IsUnmarked()) continue;
+            int at = (int)((_words.Begin * 64) - first);
+            Span<ulong> bits = written.Change(at, (int)(Math.Min(_words.End * 64, end) - first));
+            for (ulong word = _words.Begin; word < _words.End;)
+            {
+                ReadOnlySpan<ulong> words = Words(word);
+                BlockBits.AddMarks(words, (int)(end - (word * 64)), bits[(int)((word * 64 - first) / 64)..]);
+                word += (ulong)words.Length;
+            }
         }
     }
 
     private void RaiseEras(WritesetRef writeset, uint first, Span<uint> eras)
     {
         ulong end = Math.Min(first + (ulong)eras.Length, writeset.NrBits);
-        ArrayPieces<Le64> pieces = new(_words, writeset.Words, first / 64, WordsUpTo(end));
-        while (pieces.MoveNext())
+        _words.TurnTo(writeset.Words, first / 64, WordsUpTo(end));
+        while (_words.MoveNext())
         {
-            int at = (int)((pieces.Begin * 64) - first);
-            BlockBits.RaiseWhereMarked(Words(pieces.Values), writeset.Era, eras[at..(int)(end - first)]);
-            if (pieces.Fault is null) continue;
-            BlockRange blocks = new((uint)(pieces.Begin * 64), (uint)Math.Min(pieces.End * 64, end));
-            Lose(blocks, $"writeset of era {writeset.Era}", pieces.FaultPath, pieces.Fault);
-            eras.Slice(at, (int)blocks.Count).Fill(state.CurrentEra);
+            if (_words.Fault is not null)
+            {
+                BlockRange blocks = new((uint)(_words.Begin * 64), (uint)Math.Min(_words.End * 64, end));
+                Lose(blocks, $"writeset of era {writeset.Era}", _words.FaultPath, _words.Fault);
+                eras.Slice((int)(blocks.Begin - first), (int)blocks.Count).Fill(state.CurrentEra);
+                continue;
+            }
+
+            if (IsUnmarked()) continue;
+            for (ulong word = _words.Begin; word < _words.End;)
+            {
+                ReadOnlySpan<ulong> words = Words(word);
+                BlockBits.RaiseWhereMarked(words, writeset.Era, eras[(int)((word * 64) - first)..(int)(end - first)]);
+                word += (ulong)words.Length;
+            }
         }
     }
 
-    private static ReadOnlySpan<ulong> Words(ReadOnlySpan<Le64> words) => MemoryMarshal.Cast<Le64, ulong>(words);
+    private bool IsUnmarked() => !MemoryMarshal.Cast<Le64, ulong>(_words.Block).ContainsAnyExcept(0ul);
+
+    private ReadOnlySpan<uint> Eras(ulong at) => MemoryMarshal.Cast<Le32, uint>(_eras.ValuesFrom(at));
+
+    private ReadOnlySpan<ulong> Words(ulong at) => MemoryMarshal.Cast<Le64, ulong>(_words.ValuesFrom(at));
 
     private static ulong WordsUpTo(ulong end) => (end + 63) / 64;
 

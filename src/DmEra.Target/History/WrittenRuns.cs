@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using DmEra.PersistentData.Bitsets;
 using DmEra.PersistentData.Blocks;
 
 namespace DmEra.Target.History;
@@ -6,19 +7,20 @@ namespace DmEra.Target.History;
 /// <summary>Finds the runs of blocks written in an era or later, a batch at a time.</summary>
 internal sealed class WrittenRuns
 {
-    // Blocks looked at in one go: whole blocks of bitsets, 128 KiB of bits, small enough for the processor's cache.
-    private const int WindowBlocks = 32 * 509 * 64;
+    // Looked at in one go: 128 KiB of bits, small enough for the processor's cache.
+    private const int WindowBlocks = 32 * (int)PersistentBitset.BitsPerBlock;
 
     private readonly WindowReader _reader;
     private readonly Action? _requireHeld;
     private readonly uint _since;
     private readonly BlockRange _within;
-    private readonly ulong[] _written;
+    private readonly WindowBits _written;
     private readonly BlockRange[] _found = new BlockRange[1024];
     private int _foundCount;
     private ulong _first;           // of the window looked at
     private int _at;                // what is next in the window
     private int _end;               // of the window, as far as it is asked for
+    private int _marksEnd;          // no block from here on is written
     private BlockRange _last;       // may go on in the next window
 
     /// <summary>Sets out.</summary>
@@ -33,10 +35,10 @@ internal sealed class WrittenRuns
         _since = since;
         _within = within;
         _first = within.Begin / 64 * 64;    // windows begin where words of bitsets do
-        _at = _end = (int)(within.Begin - _first);
+        _at = _marksEnd = _end = (int)(within.Begin - _first);
 
         // No more than is asked for: a client that asks for the status of a few blocks does so often.
-        _written = new ulong[(Math.Min(within.End - _first, WindowBlocks) + 63) / 64];
+        _written = new WindowBits((int)Math.Min(within.End - _first, WindowBlocks));
     }
 
     /// <summary>The runs found last, in ascending order.</summary>
@@ -49,7 +51,7 @@ internal sealed class WrittenRuns
         _foundCount = 0;
         while (_foundCount < _found.Length)
         {
-            if (_at < _end)
+            if (_at < _marksEnd)
             {
                 FindInWindow();
             }
@@ -71,14 +73,15 @@ internal sealed class WrittenRuns
 
     private void ReadWindow()
     {
-        if (_at == WindowBlocks)
+        int begin = _end;
+        if (begin == WindowBlocks)
         {
             _first += WindowBlocks;
-            _at = 0;
+            begin = 0;
         }
 
         _end = (int)Math.Min(_within.End - _first, WindowBlocks);
-        Array.Clear(_written);
+        _written.Clear();
         try
         {
             _reader.ReadWritten(_since, (uint)_first, _end, _written);
@@ -88,6 +91,9 @@ internal sealed class WrittenRuns
             _requireHeld?.Invoke();
             throw;
         }
+
+        _at = Math.Max(begin, _written.Begin);
+        _marksEnd = Math.Min(_end, _written.End);
     }
 
     // Compiled once and for all: it runs too briefly for the runtime to find out that it is worth it.
@@ -96,14 +102,14 @@ internal sealed class WrittenRuns
     {
         while (_foundCount < _found.Length)
         {
-            int begin = BlockBits.Next(_written, true, _at, _end);
-            if (begin == _end)
+            int begin = BlockBits.Next(_written.Words, true, _at, _marksEnd);
+            if (begin == _marksEnd)
             {
-                _at = _end;
+                _at = _marksEnd;
                 break;
             }
 
-            _at = BlockBits.Next(_written, false, begin, _end);
+            _at = BlockBits.Next(_written.Words, false, begin, _marksEnd);
             BlockRange run = new((uint)(_first + (ulong)begin), (uint)(_first + (ulong)_at));
             if (_last.Count != 0 && _last.End == run.Begin) run = new BlockRange(_last.Begin, run.End);
             else if (_last.Count != 0) _found[_foundCount++] = _last;

@@ -21,7 +21,7 @@ internal sealed partial class EraMetadata
     public bool HasRoomToDigest => FreeBlocks >= DigestRoom;
 
     // What the space map writes at a commit: all bitmaps, the index, and a leaf of large counts.
-    private ulong CommitRoom => ((TotalBlocks + BitmapHeader.EntriesPerBlock - 1) / BitmapHeader.EntriesPerBlock) + 2;
+    private ulong CommitRoom => ((TotalBlocks + MetadataSpaceMap.BlocksPerBitmap - 1) / MetadataSpaceMap.BlocksPerBitmap) + 2;
 
     // Nodes that one insertion into the writeset tree, or removal from it, can copy or add: the leaf; of two levels the
     // path, its siblings, and what splits off. A tree that has shrunk keeps its two levels for a while.

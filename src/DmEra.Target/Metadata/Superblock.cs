@@ -73,8 +73,9 @@ public struct Superblock
 
 /// <summary>What makes a block an era superblock (kernel: <c>sb_validator</c>), in the kernel's order: own
 /// address, magic, checksum, version.</summary>
-internal sealed class SuperblockValidator : BlockValidator
+public sealed class SuperblockValidator : BlockValidator
 {
+    /// <summary>The one there is.</summary>
     public static readonly SuperblockValidator Instance = new();
 
     private SuperblockValidator()
@@ -82,6 +83,7 @@ internal sealed class SuperblockValidator : BlockValidator
     {
     }
 
+    /// <inheritdoc/>
     protected override void CheckIdentity(ulong address, ReadOnlySpan<byte> block)
     {
         ulong magic = MemoryMarshal.AsRef<Superblock>(block).Magic;
@@ -93,6 +95,7 @@ internal sealed class SuperblockValidator : BlockValidator
         }
     }
 
+    /// <inheritdoc/>
     protected override void CheckContent(ulong address, ReadOnlySpan<byte> block)
     {
         ref readonly Superblock superblock = ref MemoryMarshal.AsRef<Superblock>(block);

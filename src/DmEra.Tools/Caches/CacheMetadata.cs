@@ -2,8 +2,9 @@ using System.Runtime.ExceptionServices;
 using System.Runtime.InteropServices;
 using DmEra.Devices;
 using DmEra.Devices.Binary;
+using DmEra.PersistentData.Arrays;
 using DmEra.PersistentData.Blocks;
-using DmEra.Target.History;
+using DmEra.PersistentData.Reading;
 
 namespace DmEra.Tools.Caches;
 
@@ -51,8 +52,8 @@ public sealed class CacheMetadata
     public IEnumerable<CacheMapping> Mappings()
     {
         ulong[]? dirty = IsClean && _superblock.Version > 1 ? ReadDirtyBits() : null;
-        ulong[] window = new ulong[ArrayReader<Le64>.EntriesPerBlock];
-        ArrayReader<Le64> mappings = new(_reader);
+        ulong[] window = new ulong[ArrayShape.ValuesPerBlock<Le64>()];
+        ArrayWalk<Le64> mappings = new(_reader);
         for (uint first = 0; first < BlockCount; first += (uint)window.Length)
         {
             int count = (int)Math.Min((uint)window.Length, BlockCount - first);
@@ -71,17 +72,22 @@ public sealed class CacheMetadata
     private ulong[] ReadDirtyBits()
     {
         ulong[] words = new ulong[(BlockCount + 63UL) / 64];
-        Read(new ArrayReader<Le64>(_reader), _superblock.DirtyRoot, (ulong)words.Length, 0, words);
+        Read(new ArrayWalk<Le64>(_reader), _superblock.DirtyRoot, (ulong)words.Length, 0, words);
         return words;
     }
 
-    private static void Read(ArrayReader<Le64> reader, ulong root, ulong length, ulong first, Span<ulong> values)
+    private static void Read(ArrayWalk<Le64> walk, ulong root, ulong length, ulong first, Span<ulong> values)
     {
-        ArrayPieces<Le64> pieces = new(reader, new ArrayRef(root, length), first, first + (ulong)values.Length);
-        while (pieces.MoveNext())
+        walk.TurnTo(new ArrayRef(root, length), first, first + (ulong)values.Length);
+        while (walk.MoveNext())
         {
-            if (pieces.Fault is not null) ExceptionDispatchInfo.Throw(pieces.Fault);
-            MemoryMarshal.Cast<Le64, ulong>(pieces.Values).CopyTo(values[(int)(pieces.Begin - first)..]);
+            if (walk.Fault is not null) ExceptionDispatchInfo.Throw(walk.Fault);
+            for (ulong at = walk.Begin; at < walk.End;)
+            {
+                ReadOnlySpan<ulong> some = MemoryMarshal.Cast<Le64, ulong>(walk.ValuesFrom(at));
+                some.CopyTo(values[(int)(at - first)..]);
+                at += (ulong)some.Length;
+            }
         }
     }
 }

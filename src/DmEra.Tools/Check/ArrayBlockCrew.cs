@@ -1,8 +1,19 @@
 using System.Runtime.ExceptionServices;
 using DmEra.Devices;
-using DmEra.Target.History;
+using DmEra.PersistentData.Reading;
 
 namespace DmEra.Tools.Check;
+
+/// <summary>An array block that is to be looked at, and the entries of the index that name it.</summary>
+/// <param name="Array">What it is a block of.</param>
+/// <param name="Begin">The number that the first entry gives it there.</param>
+/// <param name="End">The number behind that of the last entry. Some between may name other blocks.</param>
+/// <param name="Address">Where it is.</param>
+internal readonly record struct ArrayBlockRef(WalkedArray Array, ulong Begin, ulong End, ulong Address)
+{
+    /// <summary>Entries from the first to the last.</summary>
+    public uint Count => (uint)(End - Begin);
+}
 
 /// <summary>Has array blocks looked into by several threads, a batch at a time. What they find comes out in the order of
 /// the blocks, however many threads there are.</summary>
@@ -14,10 +25,18 @@ internal sealed class ArrayBlockCrew(IBlockDevice device, Inspection inspection)
     private const int MostThreads = 4;
 
     private readonly List<ArrayBlockRef> _batch = [];
+    private readonly Dictionary<ulong, int> _places = [];     // of blocks in it
 
-    /// <summary>Takes one more block.</summary>
+    /// <summary>Takes one more block; or more entries that name one, which is looked into once for all of them.</summary>
     public void Add(ArrayBlockRef block)
     {
+        if (_places.TryGetValue(block.Address, out int place) && ReferenceEquals(_batch[place].Array, block.Array))
+        {
+            _batch[place] = _batch[place] with { End = block.End };
+            return;
+        }
+
+        _places[block.Address] = _batch.Count;
         _batch.Add(block);
         if (_batch.Count == BatchSize) Complete();
     }
@@ -27,6 +46,7 @@ internal sealed class ArrayBlockCrew(IBlockDevice device, Inspection inspection)
     {
         ArrayBlockRef[] blocks = [.. _batch];
         _batch.Clear();
+        _places.Clear();
         int threads = Math.Clamp(blocks.Length / WorthAThread, 1, Math.Min(Environment.ProcessorCount, MostThreads));
         Worker[] workers = new Worker[threads];
         for (int i = 0; i < threads; i++)

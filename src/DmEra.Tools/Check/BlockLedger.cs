@@ -24,6 +24,10 @@ internal enum Arrival
     /// <summary>The other of live metadata and snapshot was: it has been looked at.</summary>
     Shared,
 
+    /// <summary>An array block that more entries of an index name, which is honest if it is counted: look at it, for they may need
+    /// more of it.</summary>
+    Again,
+
     /// <summary>The same state was here before, or another structure: two owners that do not know of each other.</summary>
     Clash,
 
@@ -51,16 +55,17 @@ internal sealed class BlockLedger(ulong blockCount)
     /// <summary>What a block was used as when it was first met.</summary>
     public BlockUse Use(ulong block) => (BlockUse)(_uses[block] & UseMask);
 
-    /// <summary>Follows a pointer.</summary>
+    /// <summary>Follows pointers.</summary>
     /// <param name="block">Where to.</param>
-    /// <param name="parent">The block it lies in.</param>
+    /// <param name="count">How many there are in a row.</param>
+    /// <param name="parent">The block they lie in.</param>
     /// <param name="use">What the block is taken for.</param>
     /// <param name="list">The state that is walked: live, or snapshot.</param>
-    public Arrival Follow(ulong block, ulong parent, BlockUse use, ChangeLists list)
+    public Arrival Follow(ulong block, uint count, ulong parent, BlockUse use, ChangeLists list)
     {
         if (block >= BlockCount) return Arrival.Outside;
         byte before = _uses[block];
-        _pointers[block]++;
+        _pointers[block] += count;
         _uses[block] |= (byte)((int)list << ListsShift);
         if (before == 0)
         {
@@ -69,8 +74,9 @@ internal sealed class BlockLedger(ulong blockCount)
             return Arrival.First;
         }
 
-        bool isOtherList = list != ChangeLists.None && (before >> ListsShift & (int)list) == 0;
-        return isOtherList && (BlockUse)(before & UseMask) == use ? Arrival.Shared : Arrival.Clash;
+        if ((BlockUse)(before & UseMask) != use) return Arrival.Clash;
+        if (list != ChangeLists.None && (before >> ListsShift & (int)list) == 0) return Arrival.Shared;
+        return use is BlockUse.BitsetBlock or BlockUse.EraBlock ? Arrival.Again : Arrival.Clash;
     }
 
     /// <summary>The way by which a block was first met, from the superblock on.</summary>

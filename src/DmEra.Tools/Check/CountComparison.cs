@@ -1,6 +1,6 @@
-using System.Runtime.CompilerServices;
 using DmEra.Devices;
 using DmEra.PersistentData.Blocks;
+using DmEra.PersistentData.Reading;
 using DmEra.PersistentData.SpaceMaps;
 using DmEra.Target.History;
 using DmEra.Target.Metadata;
@@ -15,6 +15,7 @@ internal sealed class CountComparison(Inspection inspection, SpaceMapWalk spaceM
 {
     private const uint InOverflowTree = 3;
 
+    private readonly byte[] _counts = new byte[MetadataSpaceMap.BlocksPerBitmap];      // of the bitmap in hand
     private readonly HashSet<ulong> _overflowUsed = [];
     private ulong _allocated;
     private ulong _leakBegin;       // of a run of blocks that are counted and not used
@@ -39,35 +40,27 @@ internal sealed class CountComparison(Inspection inspection, SpaceMapWalk spaceM
     private void CompareBitmap(int index)
     {
         IndexEntry entry = spaceMap.Bitmaps[index];
-        if (!TryRead(entry.BlockNumber, out ReadOnlySpan<byte> block))
+        if (!TryRead(entry.BlockNumber))
         {
             _isWhole = false;
             return;
         }
 
-        ReadOnlySpan<byte> bits = block[Unsafe.SizeOf<BitmapHeader>()..];
-        ulong first = (ulong)index * BitmapHeader.EntriesPerBlock;
-        int inside = (int)Math.Min(spaceMap.Root.NrBlocks - first, BitmapHeader.EntriesPerBlock);
+        ulong first = (ulong)index * MetadataSpaceMap.BlocksPerBitmap;
+        int inside = (int)Math.Min(spaceMap.Root.NrBlocks - first, MetadataSpaceMap.BlocksPerBitmap);
         int used = 0;
         int firstFree = inside;
         for (int i = 0; i < inside; i++)
         {
-            uint count = Count(bits, i);
+            uint count = _counts[i];
             if (count != 0) used++;
             else firstFree = Math.Min(firstFree, i);
             Compare(first + (ulong)i, count);
         }
 
         _allocated += (ulong)used;
-        CheckTail(entry, bits, inside);
+        CheckTail(entry, inside);
         CheckIndexEntry(entry, inside, used, firstFree);
-    }
-
-    // Of the two bits of a count, the lower position has the higher one.
-    private static uint Count(ReadOnlySpan<byte> bits, int entry)
-    {
-        int pair = bits[entry / 4] >> (entry % 4 * 2) & 3;
-        return (uint)((pair >> 1) | ((pair & 1) << 1));
     }
 
     private void Compare(ulong block, uint count)
@@ -124,35 +117,30 @@ internal sealed class CountComparison(Inspection inspection, SpaceMapWalk spaceM
         _leakBegin = _leakEnd = 0;
     }
 
-    private void CheckTail(IndexEntry entry, ReadOnlySpan<byte> bits, int inside)
+    private void CheckTail(IndexEntry entry, int inside)
     {
-        for (int i = inside; i < BitmapHeader.EntriesPerBlock; i++)
-        {
-            if (Count(bits, i) == 0) continue;
+        if (_counts.AsSpan(inside).ContainsAnyExcept((byte)0))
             Log(FaultLevel.Cosmetic, "counts behind the end of the device", inspection.Ledger.PathTo(entry.BlockNumber));
-            return;
-        }
     }
 
     private void CheckIndexEntry(IndexEntry entry, int inside, int used, int firstFree)
     {
         // Linux counts free entries against the full bitmap, others against the end of the device.
-        bool isRight = entry.NrFree == BitmapHeader.EntriesPerBlock - used || entry.NrFree == inside - used;
+        bool isRight = entry.NrFree == MetadataSpaceMap.BlocksPerBitmap - used || entry.NrFree == inside - used;
         // Linux formats without writing the index once more at the end: two allocations are missing in it.
         bool isNeverResumed = superblock.CurrentEra == 0 && superblock.NrBlocks == 0;
-        if (!isRight && !(isNeverResumed && entry.NrFree == BitmapHeader.EntriesPerBlock - used + 2))
+        if (!isRight && !(isNeverResumed && entry.NrFree == MetadataSpaceMap.BlocksPerBitmap - used + 2))
             LogAtIndex($"nr_free of bitmap {entry.BlockNumber} is {entry.NrFree}, not {inside - used}");
         if (firstFree < inside && entry.NoneFreeBefore > firstFree)
             LogAtIndex($"none_free_before of bitmap {entry.BlockNumber} is {entry.NoneFreeBefore}, but {firstFree} is free");
     }
 
-    private bool TryRead(ulong address, out ReadOnlySpan<byte> block)
+    private bool TryRead(ulong address)
     {
-        block = default;
         if (address >= inspection.Ledger.BlockCount || inspection.Ledger.Use(address) != BlockUse.SpaceMapBitmap) return false;
         try
         {
-            block = inspection.Reader.Read(address, BitmapValidator.Instance);
+            SpaceMapReader.ReadBitmap(inspection.Reader, address, _counts);
             return true;
         }
         catch (Exception fault) when (fault is MetadataCorruptException or DeviceException)

@@ -56,4 +56,13 @@ public sealed record Fault(FaultLevel Level, string Place, string Cause, IReadOn
 
     /// <summary>True when nothing depends on blocks behind the end of the origin; writesets may be longer.</summary>
     internal bool EndsWithOrigin { get; init; }
+
+    /// <summary>One fault for two of the same cause, of which this concerns the blocks behind those of the other; null when they are
+    /// two.</summary>
+    internal Fault? TryGoOnFrom(Fault other)
+    {
+        if (Blocks is not BlockRange blocks || other.Blocks is not BlockRange before || before.End != blocks.Begin) return null;
+        Fault both = this with { Blocks = new BlockRange(before.Begin, blocks.End), Path = other.Path };
+        return other with { Blocks = both.Blocks } == both && other.Path.SequenceEqual(Path) ? both : null;
+    }
 }

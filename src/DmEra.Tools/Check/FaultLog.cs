@@ -2,7 +2,8 @@ using DmEra.PersistentData.Blocks;
 
 namespace DmEra.Tools.Check;
 
-/// <summary>Collects faults; of endless ones it keeps the first thousand and counts the rest.</summary>
+/// <summary>Collects faults. Those of one cause that concern blocks in a row are one; of endless ones it keeps the first thousand and
+/// counts the rest.</summary>
 internal sealed class FaultLog
 {
     private const int MaxKept = 1000;
@@ -22,8 +23,15 @@ internal sealed class FaultLog
     /// <summary>Faults of one level, kept or not.</summary>
     public int CountOf(FaultLevel level) => _counts[(int)level];
 
+    /// <summary>Takes a fault.</summary>
     public void Add(Fault fault)
     {
+        if (_kept.Count > 0 && fault.TryGoOnFrom(_kept[^1]) is Fault both)
+        {
+            _kept[^1] = both;
+            return;
+        }
+
         _counts[(int)fault.Level]++;
         HasDoubts |= fault.InDoubt != ChangeLists.None;
         if (_kept.Count < MaxKept) _kept.Add(fault);

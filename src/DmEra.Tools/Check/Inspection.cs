@@ -1,4 +1,4 @@
-using DmEra.Target.History;
+using DmEra.PersistentData.Reading;
 
 namespace DmEra.Tools.Check;
 
@@ -11,23 +11,33 @@ internal sealed record Inspection(MetadataReader Reader, BlockLedger Ledger, Fau
     /// <summary>True when some pointers could not be followed up, so that blocks nobody seems to use may be in use.</summary>
     public bool IsIncomplete { get; set; }
 
-    /// <summary>Follows a pointer, and logs when it leads astray.</summary>
-    /// <param name="tree">The structure that the pointer belongs to.</param>
-    /// <param name="use">What it should lead to.</param>
-    /// <param name="block">Where it leads.</param>
-    /// <param name="owner">The block it lies in.</param>
+    /// <summary>Follows pointers, and logs when they lead astray.</summary>
+    /// <param name="tree">The structure that they belong to.</param>
+    /// <param name="use">What they should lead to.</param>
+    /// <param name="block">Where they lead.</param>
+    /// <param name="count">How many there are in a row.</param>
+    /// <param name="owner">The block they lie in.</param>
     /// <param name="firstKey">First key of what is behind it.</param>
     /// <param name="endKey">Key behind the last one of it.</param>
     /// <returns>true when the block is to be looked at now; otherwise it has been, or cannot be.</returns>
-    public bool Enter(WalkedTree tree, BlockUse use, ulong block, ulong owner, ulong firstKey, ulong endKey)
+    public bool Enter(WalkedTree tree, BlockUse use, ulong block, uint count, ulong owner, ulong firstKey, ulong endKey)
     {
-        Arrival arrival = Ledger.Follow(block, owner, use, tree.List);
+        Arrival arrival = Ledger.Follow(block, count, owner, use, tree.List);
         if (arrival == Arrival.Clash)
             Lose(tree.Hiding($"points at block {block}, which is in use elsewhere", Ledger.PathTo(owner), firstKey, endKey));
         else if (arrival == Arrival.Outside)
             Lose(tree.Hiding($"points at block {block} of {Ledger.BlockCount}", Ledger.PathTo(owner), firstKey, endKey));
-        return arrival == Arrival.First;
+        return arrival is Arrival.First or Arrival.Again;
     }
+
+    /// <summary>Logs a node that cannot be read.</summary>
+    /// <param name="tree">The structure that it belongs to.</param>
+    /// <param name="fault">What is wrong with it.</param>
+    /// <param name="node">Where it is.</param>
+    /// <param name="firstKey">First key of what is behind it.</param>
+    /// <param name="endKey">Key behind the last one of it.</param>
+    public void Lose(WalkedTree tree, Exception fault, ulong node, ulong firstKey, ulong endKey) =>
+        Lose(tree.Hiding(FaultLog.CauseOf(fault), Ledger.PathTo(node), firstKey, endKey));
 
     /// <summary>Logs a fault that keeps from going on behind it.</summary>
     public void Lose(Fault fault)

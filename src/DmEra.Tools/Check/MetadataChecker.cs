@@ -1,7 +1,7 @@
 using System.Runtime.InteropServices;
 using DmEra.Devices;
+using DmEra.PersistentData.Reading;
 using DmEra.PersistentData.SpaceMaps;
-using DmEra.Target.History;
 using DmEra.Target.Metadata;
 
 namespace DmEra.Tools.Check;
@@ -29,9 +29,9 @@ public static class MetadataChecker
         if (SuperblockInspector.Inspect(reader, [Superblock.Location], ChangeLists.Live, faults) is not Superblock superblock)
             return Report(faults, faults.Kept, null);
 
-        ulong blockCount = Math.Min((ulong)metadata.Length / MetadataReader.BlockSize, BitmapHeader.MaxMetadataBlocks);
+        ulong blockCount = Math.Min(reader.BlockCount, MetadataSpaceMap.MaxBlockCount);
         Inspection inspection = new(reader, new BlockLedger(blockCount), faults);
-        inspection.Ledger.Follow(Superblock.Location, Superblock.Location, BlockUse.Superblock, ChangeLists.None);
+        inspection.Ledger.Follow(Superblock.Location, 1, Superblock.Location, BlockUse.Superblock, ChangeLists.None);
         ArrayBlockCrew crew = new(metadata, inspection);
         SpaceMapWalk spaceMap = SpaceMapWalk.Run(inspection, superblock);
         Superblock? snapshot = EnterSnapshot(inspection, superblock);
@@ -68,7 +68,7 @@ public static class MetadataChecker
         ulong address = live.MetadataSnap;
         if (address == 0) return null;
         SnapshotPointer pointer = new(live.NrBlocks, live.CurrentEra);
-        if (!inspection.Enter(pointer, BlockUse.Superblock, address, Superblock.Location, 0, ulong.MaxValue)) return null;
+        if (!inspection.Enter(pointer, BlockUse.Superblock, address, 1, Superblock.Location, 0, ulong.MaxValue)) return null;
         ulong[] path = [Superblock.Location, address];
         Superblock? snapshot = SuperblockInspector.Inspect(inspection.Reader, path, ChangeLists.Snapshot, inspection.Faults);
         if (snapshot is null) inspection.IsIncomplete = true;

@@ -2,6 +2,7 @@ using System.Runtime.InteropServices;
 using DmEra.Devices;
 using DmEra.Devices.Binary;
 using DmEra.PersistentData.Blocks;
+using DmEra.PersistentData.Reading;
 using DmEra.PersistentData.SpaceMaps;
 using DmEra.Target.Metadata;
 
@@ -9,7 +10,7 @@ namespace DmEra.Tools.Check;
 
 /// <summary>Walks over the blocks that the space map itself lies in, and keeps what the comparison of the counts needs
 /// at the end.</summary>
-internal sealed class SpaceMapWalk : ITreeVisitor<Le32>
+internal sealed class SpaceMapWalk
 {
     public static readonly OverflowTree Place = new();
 
@@ -39,27 +40,29 @@ internal sealed class SpaceMapWalk : ITreeVisitor<Le32>
         ReadOnlySpan<byte> field = superblock.MetadataSpaceMapRoot;
         SpaceMapWalk walk = new(inspection, MemoryMarshal.Read<SpaceMapRoot>(field));
         walk.WalkIndex();
-        new TreeWalk<Le32>(inspection, Place, walk).Run(walk.Root.RefCountRoot, Superblock.Location);
+        walk.WalkOverflowTree();
         return walk;
     }
 
-    public void VisitLeaf(ulong leaf, ReadOnlySpan<ulong> keys, ReadOnlySpan<Le32> values)
+    private void WalkOverflowTree()
     {
-        for (int i = 0; i < keys.Length; i++) Overflow[keys[i]] = values[i];
+        TreeWalk<Le32> tree = new(_inspection.Reader, new TreeInspector(_inspection, Place, Superblock.Location));
+        tree.Seek(Root.RefCountRoot, 0);
+        while (tree.MoveNext())
+        {
+            if (tree.Fault is not null) _inspection.Lose(Place, tree.Fault, tree.Path[^1], tree.Begin, tree.End);
+            IsOverflowWhole &= tree.IsLeaf;
+            for (int i = 0; i < tree.Keys.Length; i++) Overflow[tree.Keys[i]] = tree.Values[i];
+        }
     }
-
-    public void PassOver(ulong firstKey, ulong endKey) => IsOverflowWhole = false;
 
     private void WalkIndex()
     {
         ulong address = Root.BitmapRoot;
-        if (!_inspection.Enter(Place, BlockUse.SpaceMapIndex, address, Superblock.Location, 0, ulong.MaxValue)) return;
+        if (!_inspection.Enter(Place, BlockUse.SpaceMapIndex, address, 1, Superblock.Location, 0, ulong.MaxValue)) return;
         try
         {
-            ReadOnlySpan<byte> block = _inspection.Reader.Read(address, IndexBlockValidator.Instance);
-            ReadOnlySpan<IndexEntry> entries = MemoryMarshal.AsRef<IndexBlock>(block).Entries;
-            ulong used = Math.Min(Root.NrBlocks, BitmapHeader.MaxMetadataBlocks) + BitmapHeader.EntriesPerBlock - 1;
-            Bitmaps.AddRange(entries[..(int)(used / BitmapHeader.EntriesPerBlock)]);
+            Bitmaps.AddRange(SpaceMapReader.ReadIndex(_inspection.Reader, Root));
         }
         catch (Exception fault) when (fault is MetadataCorruptException or DeviceException)
         {
@@ -70,7 +73,7 @@ internal sealed class SpaceMapWalk : ITreeVisitor<Le32>
         {
             ulong bitmap = Bitmaps[i].BlockNumber;
             // One that leads astray is met again, and left out, when the counts are compared.
-            _inspection.Enter(Place, BlockUse.SpaceMapBitmap, bitmap, address, 0, ulong.MaxValue);
+            _inspection.Enter(Place, BlockUse.SpaceMapBitmap, bitmap, 1, address, 0, ulong.MaxValue);
         }
     }
 }

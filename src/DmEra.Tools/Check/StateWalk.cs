@@ -1,13 +1,14 @@
+using DmEra.PersistentData.Reading;
 using DmEra.Target.Metadata;
 
 namespace DmEra.Tools.Check;
 
 /// <summary>Walks over all that one superblock leads to, but for the space map: the writesets and the era array of the
 /// live state, or of the metadata snapshot.</summary>
-internal sealed class StateWalk : ITreeVisitor<WritesetRecord>
+internal sealed class StateWalk
 {
     private readonly Inspection _inspection;
-    private readonly ArrayBlockCrew _crew;
+    private readonly ArrayInspector _arrays;
     private readonly Superblock _superblock;
     private readonly ChangeLists _list;
     private readonly ulong _address;        // of the superblock
@@ -18,7 +19,7 @@ internal sealed class StateWalk : ITreeVisitor<WritesetRecord>
         Inspection inspection, ArrayBlockCrew crew, Superblock superblock, ChangeLists list, ulong address)
     {
         _inspection = inspection;
-        _crew = crew;
+        _arrays = new ArrayInspector(inspection, crew);
         _superblock = superblock;
         _list = list;
         _address = address;
@@ -32,39 +33,35 @@ internal sealed class StateWalk : ITreeVisitor<WritesetRecord>
     /// <summary>Walks.</summary>
     public void Run()
     {
-        new TreeWalk<WritesetRecord>(_inspection, _writesets, this).Run(_superblock.WritesetTreeRoot, _address);
+        TreeWalk<WritesetRecord> tree = new(_inspection.Reader, new TreeInspector(_inspection, _writesets, _address));
+        tree.Seek(_superblock.WritesetTreeRoot, 0);
+        while (tree.MoveNext())
+        {
+            if (tree.Fault is not null) _inspection.Lose(_writesets, tree.Fault, tree.Path[^1], tree.Begin, tree.End);
+            for (int i = 0; i < tree.Keys.Length; i++) WalkWriteset(tree.Keys[i], tree.Values[i], tree.Path[^1]);
+        }
+
         if (HasOpenEra) WalkBitset(_superblock.CurrentEra, _superblock.CurrentWriteset, _address);
         WalkedEraArray eraArray = new(_prefix, _list, _superblock.NrBlocks, _superblock.CurrentEra);
-        new ArrayIndexVisitor(_inspection, eraArray, _crew.Add).Run(_superblock.EraArrayRoot, _address);
+        _arrays.Inspect(eraArray, _superblock.EraArrayRoot, _address);
     }
 
-    public void VisitLeaf(ulong leaf, ReadOnlySpan<ulong> keys, ReadOnlySpan<WritesetRecord> values)
+    private void WalkWriteset(ulong era, WritesetRecord writeset, ulong leaf)
     {
-        for (int i = 0; i < keys.Length; i++)
+        if (era > _superblock.CurrentEra)
         {
-            if (keys[i] > _superblock.CurrentEra)
-            {
-                string cause = $"a writeset of era {keys[i]}, but the current one is {_superblock.CurrentEra}";
-                _inspection.Faults.Add(_writesets.Hiding(cause, _inspection.Ledger.PathTo(leaf), keys[i], keys[i] + 1));
-            }
-            else if (keys[i] == _superblock.CurrentEra && HasOpenEra)
-            {
-                string cause = $"era {keys[i]} is archived, and open at the same time";
-                _inspection.Faults.Add(
-                    _writesets.Harmless(FaultLevel.Damage, cause, _inspection.Ledger.PathTo(leaf)));
-            }
-
-            WalkBitset((uint)Math.Min(keys[i], uint.MaxValue), values[i], leaf);
+            string cause = $"a writeset of era {era}, but the current one is {_superblock.CurrentEra}";
+            _inspection.Faults.Add(_writesets.Hiding(cause, _inspection.Ledger.PathTo(leaf), era, era + 1));
         }
+        else if (era == _superblock.CurrentEra && HasOpenEra)
+        {
+            string cause = $"era {era} is archived, and open at the same time";
+            _inspection.Faults.Add(_writesets.Harmless(FaultLevel.Damage, cause, _inspection.Ledger.PathTo(leaf)));
+        }
+
+        WalkBitset((uint)Math.Min(era, uint.MaxValue), writeset, leaf);
     }
 
-    public void PassOver(ulong firstKey, ulong endKey)
-    {
-    }
-
-    private void WalkBitset(uint era, WritesetRecord writeset, ulong owner)
-    {
-        WalkedBitset bitset = new(_prefix, _list, writeset.NrBits, era);
-        new ArrayIndexVisitor(_inspection, bitset, _crew.Add).Run(writeset.Root, owner);
-    }
+    private void WalkBitset(uint era, WritesetRecord writeset, ulong owner) =>
+        _arrays.Inspect(new WalkedBitset(_prefix, _list, writeset.NrBits, era), writeset.Root, owner);
 }

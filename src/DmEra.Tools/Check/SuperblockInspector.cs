@@ -2,8 +2,8 @@ using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using DmEra.Devices;
 using DmEra.PersistentData.Blocks;
+using DmEra.PersistentData.Reading;
 using DmEra.PersistentData.SpaceMaps;
-using DmEra.Target.History;
 using DmEra.Target.Metadata;
 using DmEra.Tools.Writing;
 

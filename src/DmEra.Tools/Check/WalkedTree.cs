@@ -1,6 +1,5 @@
-using System.Runtime.CompilerServices;
 using DmEra.PersistentData.Arrays;
-using DmEra.PersistentData.Blocks;
+using DmEra.PersistentData.Bitsets;
 using DmEra.Target.History;
 
 namespace DmEra.Tools.Check;
@@ -81,12 +80,10 @@ internal abstract record WalkedArray(string Place, ChangeLists List, BlockUse No
     public abstract uint OriginBlocksPerValue { get; }
 
     /// <summary>Origin blocks that a whole array block tells of.</summary>
-    public uint OriginBlocksPerBlock => (uint)((BlockManager.BlockSize - HeaderSize) / ValueSize) * OriginBlocksPerValue;
+    public uint OriginBlocksPerBlock => (uint)ArrayBlockHeader.CapacityFor(ValueSize) * OriginBlocksPerValue;
 
     /// <summary>Array blocks it must have.</summary>
     public ulong BlockCount => ((ulong)NrBlocks + OriginBlocksPerBlock - 1) / OriginBlocksPerBlock;
-
-    private static int HeaderSize => Unsafe.SizeOf<ArrayBlockHeader>();
 
     /// <summary>The eras that it tells of.</summary>
     protected abstract EraRange? KnownEras { get; }
@@ -137,7 +134,7 @@ internal sealed record WalkedBitset(string Prefix, ChangeLists List, uint NrBloc
 
     public override int ValueSize => sizeof(ulong);
 
-    public override uint OriginBlocksPerValue => 64;
+    public override uint OriginBlocksPerValue => PersistentBitset.BitsPerWord;
 
     protected override EraRange? KnownEras => new EraRange(LatestEra, LatestEra);
 }

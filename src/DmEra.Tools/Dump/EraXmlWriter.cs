@@ -1,3 +1,5 @@
+using DmEra.Devices;
+using DmEra.PersistentData.Bitsets;
 using DmEra.Target.History;
 using DmEra.Tools.Writing;
 

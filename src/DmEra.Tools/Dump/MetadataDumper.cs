@@ -2,7 +2,9 @@ using System.Runtime.ExceptionServices;
 using System.Runtime.InteropServices;
 using DmEra.Devices;
 using DmEra.Devices.Binary;
+using DmEra.PersistentData.Bitsets;
 using DmEra.PersistentData.Blocks;
+using DmEra.PersistentData.Reading;
 using DmEra.Target.History;
 using DmEra.Target.Metadata;
 using DmEra.Tools.Writing;
@@ -14,7 +16,7 @@ namespace DmEra.Tools.Dump;
 public static class MetadataDumper
 {
     // Origin blocks at a time: whole blocks of bitsets and of the era array.
-    private const int WindowBlocks = 8 * 509 * 64;
+    private const int WindowBlocks = 8 * (int)PersistentBitset.BitsPerBlock;
 
     /// <summary>Writes writesets and era array as they are.</summary>
     /// <exception cref="MetadataCorruptException">A piece is damaged: the XML breaks off.</exception>
@@ -24,7 +26,7 @@ public static class MetadataDumper
         (MetadataReader reader, CommittedState state) = Open(metadata);
         EraXmlWriter xml = new(output, style);
         xml.Begin(new EraGeometry(state.DataBlockSize, state.NrBlocks, state.CurrentEra));
-        ArrayReader<Le64> words = new(reader);
+        ArrayWalk<Le64> words = new(reader);
         foreach (WritesetRef writeset in state.Writesets)
         {
             xml.BeginWriteset(writeset.Era, writeset.NrBits);
@@ -33,11 +35,17 @@ public static class MetadataDumper
         }
 
         xml.BeginEraArray();
-        ArrayPieces<Le32> eras = new(new ArrayReader<Le32>(reader), state.EraArray, 0, state.NrBlocks);
+        ArrayWalk<Le32> eras = new(reader);
+        eras.TurnTo(state.EraArray, 0, state.NrBlocks);
         while (eras.MoveNext())
         {
             if (eras.Fault is not null) ExceptionDispatchInfo.Throw(eras.Fault);
-            xml.Eras((uint)eras.Begin, MemoryMarshal.Cast<Le32, uint>(eras.Values));
+            for (ulong at = eras.Begin; at < eras.End;)
+            {
+                ReadOnlySpan<Le32> values = eras.ValuesFrom(at);
+                xml.Eras((uint)at, MemoryMarshal.Cast<Le32, uint>(values));
+                at += (ulong)values.Length;
+            }
         }
 
         xml.EndEraArray();
@@ -78,16 +86,19 @@ public static class MetadataDumper
         return (reader, CommittedState.Read(reader, superblock));
     }
 
-    private static void DumpMarks(ArrayReader<Le64> words, WritesetRef writeset, EraXmlWriter xml)
+    private static void DumpMarks(ArrayWalk<Le64> words, WritesetRef writeset, EraXmlWriter xml)
     {
-        ArrayPieces<Le64> pieces = new(words, writeset.Words, 0, writeset.Words.Length);
-        while (pieces.MoveNext())
+        words.TurnTo(writeset.Words, 0, writeset.Words.Length);
+        while (words.MoveNext())
         {
-            if (pieces.Fault is not null) ExceptionDispatchInfo.Throw(pieces.Fault);
-            for (int i = 0; i < pieces.Values.Length; i++)
+            if (words.Fault is not null) ExceptionDispatchInfo.Throw(words.Fault);
+            for (ulong at = words.Begin; at < words.End;)
             {
-                ulong firstBlock = (pieces.Begin + (ulong)i) * 64;
-                xml.Marks(pieces.Values[i], (uint)firstBlock, (int)Math.Min(64, writeset.NrBits - firstBlock));
+                foreach (Le64 word in words.ValuesFrom(at))
+                {
+                    ulong firstBlock = at++ * 64;
+                    xml.Marks(word, (uint)firstBlock, (int)Math.Min(64, writeset.NrBits - firstBlock));
+                }
             }
         }
     }

@@ -1,7 +1,9 @@
 using System.Runtime.InteropServices;
 using DmEra.Devices;
 using DmEra.Devices.Binary;
+using DmEra.PersistentData.Arrays;
 using DmEra.PersistentData.Blocks;
+using DmEra.PersistentData.Building;
 using DmEra.Tools.Dump;
 using DmEra.Tools.Writing;
 
@@ -54,7 +56,7 @@ public static class MetadataRepairer
 
     private static void Fill(ArrayBuilder<Le32> eraArray, uint first, ReadOnlySpan<uint> eras)
     {
-        ulong index = first / (uint)ArrayBuilder<Le32>.EntriesPerBlock;
+        ulong index = first / (uint)ArrayShape.ValuesPerBlock<Le32>();
         while (!eras.IsEmpty)
         {
             Span<uint> block = MemoryMarshal.Cast<Le32, uint>(eraArray.Block(index++));

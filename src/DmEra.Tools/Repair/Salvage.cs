@@ -1,5 +1,7 @@
 using DmEra.Devices;
+using DmEra.PersistentData.Bitsets;
 using DmEra.PersistentData.Blocks;
+using DmEra.PersistentData.Reading;
 using DmEra.Target.History;
 using DmEra.Target.Metadata;
 using DmEra.Tools.Check;
@@ -14,7 +16,7 @@ namespace DmEra.Tools.Repair;
 internal sealed class Salvage
 {
     /// <summary>Origin blocks that are best read at a time: whole blocks of bitsets and of the era array.</summary>
-    public const int WindowBlocks = 8 * 509 * 64;
+    public const int WindowBlocks = 8 * (int)PersistentBitset.BitsPerBlock;
 
     // What mentioned the latest eras may be lost like the superblock, and an era without writes is soon mentioned nowhere.
     // Too late an era does no harm; one too early would have lists of changes from the eras left out be empty.

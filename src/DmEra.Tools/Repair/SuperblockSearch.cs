@@ -1,5 +1,4 @@
 using System.Buffers.Binary;
-using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using DmEra.Devices;
 using DmEra.Devices.Binary;
@@ -63,7 +62,8 @@ internal sealed class SuperblockSearch
         else if (salt == ArrayBlockValidator.Instance.Salt)
         {
             ArrayBlockValidator.Instance.Check(address, block);
-            if (MemoryMarshal.AsRef<ArrayBlockHeader>(block).ValueSize == sizeof(uint)) TakeEras(block);
+            if (MemoryMarshal.AsRef<ArrayBlockHeader>(block).ValueSize != sizeof(uint)) return;
+            foreach (Le32 era in ArrayBlockHeader.Values<Le32>(block)) Take((ulong)era);
         }
     }
 
@@ -72,13 +72,6 @@ internal sealed class SuperblockSearch
         if (!EraGeometry.IsPossibleBlockSize(superblock.DataBlockSize)) return;
         if (Latest is null || superblock.CurrentEra > Latest.Value.CurrentEra) Latest = superblock;
         Take((ulong)superblock.CurrentEra);
-    }
-
-    private void TakeEras(ReadOnlySpan<byte> block)
-    {
-        int count = (int)(uint)MemoryMarshal.AsRef<ArrayBlockHeader>(block).NrEntries;
-        foreach (Le32 era in MemoryMarshal.Cast<byte, Le32>(block[Unsafe.SizeOf<ArrayBlockHeader>()..])[..count])
-            Take((ulong)era);
     }
 
     private void Take(ulong era)

@@ -1,8 +1,10 @@
 using System.Runtime.CompilerServices;
 using DmEra.Devices;
 using DmEra.Devices.Binary;
+using DmEra.PersistentData.Arrays;
+using DmEra.PersistentData.Bitsets;
 using DmEra.PersistentData.Blocks;
-using DmEra.Target.History;
+using DmEra.PersistentData.Building;
 using DmEra.Tools.Writing;
 
 namespace DmEra.Tools.Restore;
@@ -67,7 +69,7 @@ public static class MetadataRestorer
 
     private static void SetBits(ArrayBuilder<Le64> words, ulong begin, ulong end)
     {
-        ulong perBlock = (ulong)ArrayBuilder<Le64>.EntriesPerBlock;
+        ulong perBlock = (ulong)ArrayShape.ValuesPerBlock<Le64>();
         while (begin < end)
         {
             ulong word = begin / 64;
@@ -81,7 +83,7 @@ public static class MetadataRestorer
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void RestoreEras(EraXmlReader xml, ArrayBuilder<Le32> eras, EraGeometry geometry)
     {
-        uint perBlock = (uint)ArrayBuilder<Le32>.EntriesPerBlock;
+        uint perBlock = (uint)ArrayShape.ValuesPerBlock<Le32>();
         SeenBlocks seen = new(geometry.NrBlocks);
         while (xml.Read() == EraXmlItem.Era)
         {

@@ -1,5 +1,5 @@
 using System.Runtime.CompilerServices;
-using DmEra.Target.History;
+using DmEra.PersistentData.Bitsets;
 
 namespace DmEra.Tools.Restore;
 

@@ -1,7 +1,10 @@
 using System.Runtime.InteropServices;
 using DmEra.Devices;
 using DmEra.Devices.Binary;
+using DmEra.PersistentData.Arrays;
+using DmEra.PersistentData.Bitsets;
 using DmEra.PersistentData.Blocks;
+using DmEra.PersistentData.Building;
 using DmEra.PersistentData.SpaceMaps;
 using DmEra.Target.Metadata;
 
@@ -38,6 +41,7 @@ internal sealed class MetadataBuilder
     {
         _writer = writer;
         _geometry = geometry;
+        writer.RequireRoom(ArrayShape.BlocksFor<Le32>(geometry.NrBlocks));      // if it is not shared, as it may come to be
         _eraArray = new ArrayBuilder<Le32>(writer, geometry.NrBlocks, new byte[ArrayBuilder<Le32>.BufferSize]);
     }
 
@@ -50,7 +54,7 @@ internal sealed class MetadataBuilder
         // A new file gets room for what the device will record in it later: Linux does not extend metadata.
         if (device.Length == 0 && device is IExtendable extendable) extendable.TryExtend(MetadataSizing.SuggestedBytes(geometry.NrBlocks));
         MetadataBuilder builder = new(new BlockWriter(device), geometry);
-        device.Write(0, new byte[BlockWriter.BlockSize]);
+        device.Write(0, new byte[BlockManager.BlockSize]);
         device.Flush();
         return builder;
     }
@@ -65,7 +69,7 @@ internal sealed class MetadataBuilder
     public ArrayBuilder<Le64> BeginWriteset(uint era, uint nrBits)
     {
         CompleteWriteset();
-        _bitset = new ArrayBuilder<Le64>(_writer, (nrBits + 63UL) / 64, _writesetBuffer);
+        _bitset = new ArrayBuilder<Le64>(_writer, PersistentBitset.WordsFor(nrBits), _writesetBuffer);
         _writesetEra = era;
         _writesetBits = nrBits;
         return _bitset;
@@ -79,7 +83,7 @@ internal sealed class MetadataBuilder
         CompleteWriteset();
         ulong eraArrayRoot = _eraArray.Complete();
         KeyValuePair<uint, WritesetRecord>[] writesets = [.. _writesets];
-        ulong writesetTreeRoot = BTreeBuilder.Build(
+        ulong writesetTreeRoot = TreeBuilder.Build(
             _writer, (ulong)writesets.Length, i => (writesets[(int)i].Key, writesets[(int)i].Value));
         SpaceMapRoot spaceMapRoot = SpaceMapBuilder.Build(_writer);
 

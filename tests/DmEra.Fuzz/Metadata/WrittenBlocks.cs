@@ -1,4 +1,5 @@
 using System.Numerics;
+using DmEra.PersistentData.Bitsets;
 using DmEra.Target.History;
 
 namespace DmEra.Fuzz.Metadata;

@@ -23,7 +23,7 @@ public sealed partial class LayeringTests
     // Lowest first: a folder may use the ones before it.
     private static readonly Dictionary<string, string[]> FolderOrder = new(StringComparer.Ordinal)
     {
-        ["DmEra.PersistentData"] = ["Blocks", "Transactions", "BTrees", "SpaceMaps", "Arrays", "Bitsets"],
+        ["DmEra.PersistentData"] = ["Blocks", "Transactions", "BTrees", "SpaceMaps", "Arrays", "Bitsets", "Reading", "Building"],
         ["DmEra.Target"] = ["Metadata", "History", "Chronicles", "Labels", "Mapping", "Tracking"],
         ["DmEra.Backup"] = ["Stores", "Packs", "Maps", "Images", "Reading", "Sources", "Taking", "Restoring", "Upkeep"],
     };
@@ -68,6 +68,15 @@ public sealed partial class LayeringTests
             .Where(path => FoldersNamedIn(Repository.Read(path), "DmEra.Target").Contains("Mapping"));
 
         Assert.Empty(offenders);
+    }
+
+    [Theory, MemberData(nameof(Projects))]
+    public void No_project_of_the_product_sees_the_internals_of_another(string path)
+    {
+        IEnumerable<string> friends = XDocument.Parse(Repository.Read(path)).Descendants("InternalsVisibleTo")
+            .Select(friend => friend.Attribute("Include")!.Value);
+
+        Assert.Empty(friends.Intersect(AllowedReferences.Keys));
     }
 
     private static IEnumerable<string> FoldersNamedIn(string source, string project) =>

@@ -1,5 +1,4 @@
 using DmEra.Devices;
-using DmEra.PersistentData.Arrays;
 using DmEra.PersistentData.Blocks;
 using DmEra.Target.History;
 using DmEra.Target.Mapping;
@@ -62,21 +61,6 @@ public class DamagedHistoryTests
     [Fact]
     public void Array_block_past_the_end_of_the_metadata() =>
         AssertDamaged(1000, "past the end: the metadata has 1000 blocks", _image.Set64(FirstLeaf, ValueAt(FirstLeaf, 1), 1000));
-
-    [Theory]
-    [InlineData(999, 2, 1000)]
-    [InlineData(998, 4, 1000)]
-    [InlineData(2000, 3, 2000)]
-    public void Several_blocks_side_by_side_past_the_end_of_the_metadata(ulong first, int count, ulong named)
-    {
-        using MetadataReader reader = new(_image.Device);
-        ulong[] addresses = [.. Enumerable.Range(0, count).Select(i => first + (ulong)i)];
-
-        MetadataCorruptException fault =
-            Assert.Throws<MetadataCorruptException>(() => { reader.Read(addresses, ArrayBlockValidator.Instance); });
-
-        Assert.Equal(named, fault.Block);
-    }
 
     [Fact]
     public void Node_with_other_values() =>

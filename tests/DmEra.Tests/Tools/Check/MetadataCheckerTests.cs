@@ -1,4 +1,5 @@
 using DmEra.PersistentData.Blocks;
+using DmEra.Target.History;
 using DmEra.Tests.Golden;
 using DmEra.Tools.Check;
 using static DmEra.Tests.Tools.Check.CheckedImage;
@@ -51,13 +52,29 @@ public sealed class MetadataCheckerTests
     public void Of_endless_faults_a_thousand_are_kept()
     {
         ImageEditor image = KernelSnapshot();
-        image.Edit(EraBlock0, block => block[24..].Fill(0xFF)).Edit(EraBlock1, block => block[24..].Fill(0xFF));
+        image.Edit(EraBlock0, Alternate).Edit(EraBlock1, Alternate);
 
         CheckReport report = Examine(image);
 
         Assert.Equal(1000, report.Faults.Count);
         Assert.Equal(2036, report.DamageCount);
         Assert.False(report.IsTrustworthy);
+
+        static void Alternate(Span<byte> block)
+        {
+            for (int i = 24; i < block.Length; i++) block[i] = (byte)(i % 8 < 4 ? 0xFF : 0xFE);
+        }
+    }
+
+    [Fact]
+    public void Faults_of_one_cause_in_a_row_are_one()
+    {
+        ImageEditor image = KernelSnapshot();
+        image.Edit(EraBlock0, block => block[24..].Fill(0xFF));
+
+        Fault fault = Assert.Single(Examine(image).Faults);
+
+        Assert.Equal(new BlockRange(0, 1018), fault.Blocks);
     }
 
     [Fact]

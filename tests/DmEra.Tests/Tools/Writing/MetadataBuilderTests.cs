@@ -1,8 +1,10 @@
 using DmEra.Devices;
 using DmEra.Devices.Binary;
 using DmEra.PersistentData.Blocks;
+using DmEra.PersistentData.Building;
 using DmEra.Target.History;
 using DmEra.Target.Metadata;
+using DmEra.Tests.Target;
 using DmEra.Tools;
 using DmEra.Tools.Check;
 using DmEra.Tools.Writing;
@@ -34,6 +36,22 @@ public sealed class MetadataBuilderTests
         uint[] read = new uint[nrBlocks];
         history.ReadEras(0, read);
         Assert.Equal(eras, read);
+    }
+
+    [Theory]
+    [InlineData(100_000, 1)]
+    [InlineData(600_000, 2)]
+    public void Equal_blocks_are_one_and_the_old_tools_read_them_as_many(uint nrBlocks, int seed)
+    {
+        using TempFolder folder = new();
+        SharedImage image = SharedImage.Make(nrBlocks, seed);
+        byte[] bytes = image.Device.ToArray();
+        File.WriteAllBytes(folder["meta"], bytes);
+
+        Oracle.EraCheck(folder["meta"]);
+        EraAudit.Read(bytes).AssertLastWritten(image.Eras);
+        for (uint era = 1; era <= SharedImage.CurrentEra; era++)
+            Assert.Equal(image.WrittenSince(era), Oracle.EraInvalidate(folder["meta"], era));
     }
 
     [Theory]

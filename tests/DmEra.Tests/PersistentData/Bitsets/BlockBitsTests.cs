@@ -1,6 +1,6 @@
-using DmEra.Target.History;
+using DmEra.PersistentData.Bitsets;
 
-namespace DmEra.Tests.Target.History;
+namespace DmEra.Tests.PersistentData.Bitsets;
 
 public sealed class BlockBitsTests
 {

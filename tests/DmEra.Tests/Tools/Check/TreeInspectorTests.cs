@@ -5,10 +5,10 @@ using static DmEra.Tests.Tools.Check.CheckedImage;
 namespace DmEra.Tests.Tools.Check;
 
 /// <summary>Trees in any state, cyclic ones too.</summary>
-public sealed class TreeWalkTests
+public sealed class TreeInspectorTests
 {
     [Fact]
-    public void Two_pointers_to_one_block_are_damage()
+    public void Two_pointers_to_one_block_that_is_counted_once_are_damage()
     {
         ImageEditor image = KernelSnapshot();
         image.Set64(EraArray, Values8 + 8, EraBlock0);
@@ -16,7 +16,20 @@ public sealed class TreeWalkTests
         CheckReport report = Examine(image);
 
         Assert.False(report.IsTrustworthy);
-        Assert.Contains(report.Faults, fault => fault.Cause == $"points at block {EraBlock0}, which is in use elsewhere");
+        Assert.Single(
+            report.Faults, fault => fault.Cause == $"block {EraBlock0} has 2 pointers, but a count of 1: it may have been overwritten");
+    }
+
+    [Fact]
+    public void A_block_that_is_used_as_two_kinds_of_thing_is_damage()
+    {
+        ImageEditor image = KernelSnapshot();
+        image.Set64(EraArray, Values8 + 8, WritesetRoot);
+
+        CheckReport report = Examine(image);
+
+        Assert.False(report.IsTrustworthy);
+        Assert.Contains(report.Faults, fault => fault.Cause == $"points at block {WritesetRoot}, which is in use elsewhere");
     }
 
     [Fact]

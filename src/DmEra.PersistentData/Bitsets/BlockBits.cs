@@ -2,11 +2,11 @@ using System.Numerics;
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 
-namespace DmEra.Target.History;
+namespace DmEra.PersistentData.Bitsets;
 
-/// <summary>Bits that stand for origin blocks, 64 to a word, the lowest first. What uses vectors is compiled when it is
+/// <summary>Bits that stand for blocks, 64 to a word, the lowest first. What uses vectors is compiled when it is
 /// first used: the code compiled in advance must do without, and tools end before the runtime compiles it anew.</summary>
-internal static class BlockBits
+public static class BlockBits
 {
     /// <summary>Sets the bits of the eras that are not below <paramref name="since"/>.</summary>
     /// <param name="eras">The eras of blocks in a row.</param>
@@ -62,6 +62,25 @@ internal static class BlockBits
         for (; eras.Length >= Vector256<uint>.Count; eras = eras[Vector256<uint>.Count..])
             highest = Vector256.Max(highest, Vector256.Create(eras));
         return Vector256.GreaterThanAny(highest, Vector256.Create(limit)) || eras.ContainsAnyExceptInRange(0u, limit);
+    }
+
+    /// <summary>Sets bits in a row.</summary>
+    public static void SetRun(Span<ulong> bits, int begin, int end)
+    {
+        if (begin >= end) return;
+        int first = begin / 64;
+        int last = (end - 1) / 64;
+        ulong head = ulong.MaxValue << (begin % 64);
+        ulong tail = ulong.MaxValue >> (63 - ((end - 1) % 64));
+        if (first == last)
+        {
+            bits[first] |= head & tail;
+            return;
+        }
+
+        bits[first] |= head;
+        bits[(first + 1)..last].Fill(ulong.MaxValue);
+        bits[last] |= tail;
     }
 
     /// <summary>Position of the first bit from <paramref name="from"/> on that equals <paramref name="value"/>, or

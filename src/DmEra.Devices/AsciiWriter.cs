@@ -1,10 +1,11 @@
 using System.Runtime.CompilerServices;
 
-namespace DmEra.Target.History;
+namespace DmEra.Devices;
 
 /// <summary>Writes ASCII text fast: what is appended collects in a buffer of its own. What is left in it at the end
 /// must be flushed.</summary>
-internal sealed class AsciiWriter(Stream stream)
+/// <param name="stream">Where to.</param>
+public sealed class AsciiWriter(Stream stream)
 {
     private const int MaxDigits = 10;
 
