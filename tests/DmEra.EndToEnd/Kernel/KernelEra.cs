@@ -31,6 +31,10 @@ internal sealed class KernelEra : EraRun
         }
     }
 
+    /// <summary>What device mapper has said in the kernel's log since the last time, but for greetings.</summary>
+    public static string TakeComplaints(Guest guest) => guest.Run(
+        "dmesg -c | grep -E 'device-mapper|BUG|WARNING' | grep -vE 'device-mapper: (uevent|ioctl): .*(version|init)' || true");
+
     /// <inheritdoc/>
     public override void Remove() => _guest.Run("dmsetup remove era0");
 

@@ -40,6 +40,9 @@ internal sealed class WriteLog
     /// <summary>Goes on with another implementation's word for the current era, as after a crash.</summary>
     public void GoOnFrom(uint era, uint blockCount) => (Era, BlockCount) = (era, blockCount);
 
+    /// <summary>The blocks that were written, with the era of the last time.</summary>
+    public IEnumerable<(uint Block, uint Era)> Entries => _lastWritten.Select(entry => (entry.Key, entry.Value));
+
     /// <summary>The blocks written in an era or later, ascending.</summary>
     public IEnumerable<uint> WrittenSince(uint era) =>
         _lastWritten.Where(entry => entry.Value >= era).Select(entry => entry.Key).Order();

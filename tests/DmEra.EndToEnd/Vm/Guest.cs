@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Text;
 using DmEra.Tests;
@@ -15,19 +16,21 @@ internal sealed class Guest : IDisposable
     private const char EndOfOutput = '\x04';
 
     private static readonly TimeSpan BuildLimit = TimeSpan.FromMinutes(5);
-    private static readonly TimeSpan ScriptLimit = TimeSpan.FromMinutes(2);
-    private static readonly Lazy<string[]> KernelAndInitramfs = new(Build);
+    private static readonly ConcurrentDictionary<string, Lazy<string[]>> KernelsAndInitramfs = new(StringComparer.Ordinal);
 
     private readonly TempFolder _folder = new();
     private readonly RunningProgram _machine;
+    private readonly TimeSpan _scriptLimit;
 
-    private Guest(GuestDisk[] disks)
+    private Guest(GuestMachine machine, GuestDisk[] disks)
     {
+        _scriptLimit = TimeSpan.FromMinutes(machine.ScriptMinutes);
+        string[] kernelAndInitramfs = KernelsAndInitramfs.GetOrAdd(machine.KernelPackage, package => new(() => Build(package))).Value;
         List<string> arguments =
         [
             "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
-            "-machine", "q35", "-accel", "tcg", "-cpu", "max", "-m", "512",
-            "-kernel", KernelAndInitramfs.Value[0], "-initrd", KernelAndInitramfs.Value[1],
+            "-machine", "q35", "-accel", "tcg", "-cpu", "max", "-m", $"{machine.MemoryMiB}",
+            "-kernel", kernelAndInitramfs[0], "-initrd", kernelAndInitramfs[1],
             "-append", "console=ttyS0 quiet panic=-1 oops=panic mitigations=off nokaslr no_timer_check random.trust_cpu=on",
             "-serial", $"file:{_folder["kernel.log"]}",
             "-netdev", "user,id=net", "-device", "virtio-net-pci,netdev=net,romfile=",
@@ -44,9 +47,12 @@ internal sealed class Guest : IDisposable
     }
 
     /// <summary>Starts a machine with these disks and waits until it takes scripts.</summary>
-    public static Guest Boot(params GuestDisk[] disks)
+    public static Guest Boot(params GuestDisk[] disks) => Boot(new GuestMachine(), disks);
+
+    /// <summary>Starts a certain machine with these disks and waits until it takes scripts.</summary>
+    public static Guest Boot(GuestMachine machine, params GuestDisk[] disks)
     {
-        Guest guest = new(disks);
+        Guest guest = new(machine, disks);
         try
         {
             guest.Run("true");
@@ -88,8 +94,8 @@ internal sealed class Guest : IDisposable
 
         string NextLine()
         {
-            try { return _machine.ReadLine(ScriptLimit - Stopwatch.GetElapsedTime(start)) ?? throw Failure("the machine stopped"); }
-            catch (TimeoutException) { throw Failure($"no end after {ScriptLimit.TotalSeconds} s"); }
+            try { return _machine.ReadLine(_scriptLimit - Stopwatch.GetElapsedTime(start)) ?? throw Failure("the machine stopped"); }
+            catch (TimeoutException) { throw Failure($"no end after {_scriptLimit.TotalSeconds} s"); }
         }
 
         Exception Failure(string what)
@@ -111,7 +117,7 @@ internal sealed class Guest : IDisposable
         _folder.Dispose();
     }
 
-    private static string[] Build() =>
-        Oracle.Run(BuildLimit, "bash", Path.Combine(AppContext.BaseDirectory, "Vm", "build-guest"))
+    private static string[] Build(string kernelPackage) =>
+        Oracle.Run(BuildLimit, "bash", Path.Combine(AppContext.BaseDirectory, "Vm", "build-guest"), kernelPackage)
             .AssertSuccess().Output.Split('\n', StringSplitOptions.RemoveEmptyEntries);
 }

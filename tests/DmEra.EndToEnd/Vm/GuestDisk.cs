@@ -14,5 +14,8 @@ internal sealed record GuestDisk(string Name, string BlockNode)
         new(name, $"driver=nbd,discard=unmap,reconnect-delay=60,export={Escape(export)}," +
             $"server.type=unix,server.path={Escape(socket)}");
 
+    /// <summary>A disk of any size that takes no room: it reads as zeroes, and forgets what is written.</summary>
+    public static GuestDisk Null(string name, long size) => new(name, $"driver=null-co,read-zeroes=on,size={size}");
+
     private static string Escape(string value) => value.Replace(",", ",,", StringComparison.Ordinal);
 }
