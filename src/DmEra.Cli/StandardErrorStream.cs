@@ -6,12 +6,12 @@ namespace DmEra.Cli;
 /// is served all the same.</summary>
 internal sealed class StandardErrorStream : WriteOnlyStream
 {
-    private readonly Stream _console = Console.OpenStandardError();
+    private readonly DescriptorStream _error = new(InheritedDescriptor.Take(2), "standard error");
 
     public override void Write(ReadOnlySpan<byte> buffer)
     {
-        try { _console.Write(buffer); }
-        catch (Exception fault) when (fault is IOException or UnauthorizedAccessException)
+        try { _error.Write(buffer); }
+        catch (DeviceException)
         {
             // Full, or closed, and the number taken by a file to be read. There is nowhere left to tell it.
         }

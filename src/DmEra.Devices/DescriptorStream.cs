@@ -33,7 +33,7 @@ public sealed class DescriptorStream(SafeFileHandle descriptor, string name) : W
     private bool MayWait => _mayWait ??= Status.Kind is FileKind.Pipe or FileKind.Socket or FileKind.CharacterDevice;
 
     /// <summary>The standard output.</summary>
-    public static DescriptorStream OpenStandardOutput() => new(new SafeFileHandle(1, ownsHandle: false), "standard output");
+    public static DescriptorStream OpenStandardOutput() => new(InheritedDescriptor.Take(1), "standard output");
 
     /// <summary>Opens what a path leads to, to be written to as it is. Of a pipe that nobody reads it waits for somebody who
     /// does. A disk that is in use otherwise is refused.</summary>

@@ -163,6 +163,10 @@ public sealed class FileBlockDevice : IBlockDevice, IImmediateAccess, IReadAhead
         return new FileStamp(now.Identity.Inode, LinuxFile.Length(_file), IsRegularFile ? now.ModifiedNanoseconds : 0);
     }
 
+    /// <summary>A loop device through which the file can be written by now; null when there is none that this machine's kernel tells of
+    /// by a path that leads to it here. (One made in another container, or by a path that is gone, is not found.)</summary>
+    public string? FindLoopWriter() => IsRegularFile ? LoopDevices.WriterOf(_status) : null;
+
     /// <summary>True when both names lead to the same file or device.</summary>
     public bool IsSameAs(FileBlockDevice other) => _status.Identity == other._status.Identity;
 

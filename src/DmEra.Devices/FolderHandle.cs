@@ -125,11 +125,14 @@ public sealed class FolderHandle : IDisposable
     public void Flush()
     {
         try { LinuxFile.FlushData(_folder); }
-        catch (DeviceException fault) when (fault.Errno is Errno.EINVAL or Errno.ENOTSUP)
+        catch (DeviceException fault) when (!MayBeLost(fault.Errno))
         {
             // As on SMB of older kernels, shared folders of virtual machines, and some of FUSE.
         }
     }
+
+    /// <summary>Whether a flush of a folder that ended so has failed; else its file system has no such thing.</summary>
+    internal static bool MayBeLost(int errno) => errno is not (Errno.EINVAL or Errno.ENOTSUP);
 
     /// <inheritdoc/>
     public void Dispose() => _folder.Dispose();

@@ -39,6 +39,7 @@ internal static partial class LinuxFile
     private const int TypeMask = 0xF000;
     private const int ModeMask = 0xFFF;
     private const short PollOut = 4;
+    private const int GetDescriptorFlags = 1;
     private const int StatxBasic = 0x7ff;
     private const int AtEmptyPath = 0x1000;
 
@@ -108,6 +109,9 @@ internal static partial class LinuxFile
     /// <returns>0, or -1 with the last error set.</returns>
     public static int Status(SafeFileHandle folder, string name, int flags, out Statx status) =>
         statx(folder, name, flags, StatxBasic, out status);
+
+    /// <summary>The flags of a descriptor: FD_CLOEXEC or nothing; -1 when it is not open.</summary>
+    public static int DescriptorFlags(int descriptor) => fcntl(descriptor, GetDescriptorFlags);
 
     /// <summary>Gives the open file to a user and a group; false when this process may not.</summary>
     public static bool TryChangeOwner(SafeFileHandle file, uint owner, uint group) => fchown(file, owner, group) == 0;
@@ -295,6 +299,9 @@ internal static partial class LinuxFile
 
     [LibraryImport("libc")]
     private static unsafe partial int poll(PollDescriptor* descriptors, nuint count, int timeoutMs);
+
+    [LibraryImport("libc")]
+    private static partial int fcntl(int descriptor, int command);
 
     [LibraryImport("libc")]
     private static partial int fchown(SafeFileHandle file, uint owner, uint group);

@@ -44,7 +44,7 @@ public sealed class NbdServer : IDisposable
         Exports = exports;
         Options = options with { Log = new GuardedLog(options.Log) };
         _gate = options.Threads.CreateMonitor();
-        Buffers = new NbdBuffers(options.SharedBytes);
+        Buffers = new NbdBuffers(options.SharedBytes, () => options.Threads.Now);
 
         // One worker a connection can be held up by a client that does not take its replies.
         Workers = new NbdWorkers(options.BusyWorkers + options.MaxConnections, options.Threads);

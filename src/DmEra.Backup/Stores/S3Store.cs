@@ -172,7 +172,7 @@ internal sealed class S3Store : IObjectStore
         if (!MemoryMarshal.TryGetArray(content, out ArraySegment<byte> segment)) segment = content.ToArray();
         using MemoryStream body = new(segment.Array!, segment.Offset, segment.Count, writable: false);
         // In one piece and signed with its SHA-256: the server refuses what the network has changed. A bucket whose objects are
-        // locked wants a checksum in a header besides, and this one is known to every server.
+        // locked wants a checksum in a header besides, and MD5 is known to every server.
         PutObjectRequest request = new()
         {
             BucketName = _bucket,
@@ -181,9 +181,9 @@ internal sealed class S3Store : IObjectStore
             AutoCloseStream = false,
             UseChunkEncoding = false,
             DisablePayloadSigning = false,
-            MD5Digest = Convert.ToBase64String(Md5(content.Span)),
             IfNoneMatch = unlessMatches,
         };
+        AddChecksum(request, content.Span, Md5);
         return _client.PutObjectAsync(request, end).GetAwaiter().GetResult().HttpStatusCode;
     }
 
@@ -210,6 +210,20 @@ internal sealed class S3Store : IObjectStore
     {
         byte[] there = new byte[content.Length + 1];
         return Read(name, 0, there) == content.Length && content.SequenceEqual(there.AsSpan(0, content.Length));
+    }
+
+    /// <summary>Adds a checksum of its content to a request: MD5; where the machine may not compute that, as one that keeps to FIPS 140,
+    /// SHA-256, which is younger.</summary>
+    /// <param name="request">The request.</param>
+    /// <param name="content">Its content.</param>
+    /// <param name="md5">Computes MD5.</param>
+    internal static void AddChecksum(PutObjectRequest request, ReadOnlySpan<byte> content, Func<ReadOnlySpan<byte>, byte[]> md5)
+    {
+        try { request.MD5Digest = Convert.ToBase64String(md5(content)); }
+        catch (Exception refusal) when (refusal is CryptographicException or PlatformNotSupportedException)
+        {
+            request.ChecksumSHA256 = Convert.ToBase64String(SHA256.HashData(content));
+        }
     }
 
 #pragma warning disable CA5351 // Finds what a network has broken; that nobody has forged anything is what SHA-256 is for.

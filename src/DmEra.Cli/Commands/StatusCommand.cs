@@ -28,6 +28,7 @@ internal static class StatusCommand
             parse.Output().WriteLine(parse.GetValue(json)
                 ? ControlJson.Of(description)
                 : description.Status);
+            if (description.Warning is string warning) parse.InvocationConfiguration.Error.WriteLine($"era: {warning}");
             if (description.FailureReason is string reason)
                 throw new CommandException($"{description.Name}: {reason}");
             return ExitCode.Done;

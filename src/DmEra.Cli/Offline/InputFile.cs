@@ -15,6 +15,8 @@ internal static class InputFile
     {
         try
         {
+            if (FileLinks.DescriptorOf(FileLinks.Follow(path)) is int number && !InheritedDescriptor.IsInherited(number))
+                throw new DeviceException(path, Errno.EBADF);
             return Task.Run(
                 () => new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read, bufferSize: 0), CancellationToken.None)
                 .WaitAsync(stop).GetAwaiter().GetResult();

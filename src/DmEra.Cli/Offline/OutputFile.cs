@@ -46,7 +46,7 @@ internal sealed class OutputFile : IDisposable
         try
         {
             string place = FileLinks.Follow(path);
-            if (FileLinks.DescriptorOf(place) is int number) return Guarded(path, new SafeFileHandle(number, ownsHandle: false), inputs, stop);
+            if (FileLinks.DescriptorOf(place) is int number) return Guarded(path, InheritedDescriptor.Take(number), inputs, stop);
             if (FileStatus.TryOf(place) is not FileStatus there) return new OutputFile(new FileReplacement(place));
             Guard(path, there, inputs);
             return there.IsRegular ? new OutputFile(new FileReplacement(place)) : Guarded(path, OpenAsItIs(place, stop), inputs, stop);

@@ -1,4 +1,5 @@
 using System.Numerics;
+using DmEra.Devices.Threads;
 
 namespace DmEra.Nbd.Transmission;
 
@@ -7,7 +8,9 @@ namespace DmEra.Nbd.Transmission;
 /// allocates nothing and idle connections hold little. How much requests may hold together is counted here as well.
 /// </summary>
 /// <param name="sharedBytes">What all connections may hold beyond what each is sure of.</param>
-internal sealed class NbdBuffers(long sharedBytes = NbdLimits.SharedBytes)
+/// <param name="now">Tells the time; null: the system does.</param>
+/// <param name="allocate">Makes a buffer of a length; null: the heap does.</param>
+internal sealed class NbdBuffers(long sharedBytes = NbdLimits.SharedBytes, Func<TimeSpan>? now = null, Func<int, byte[]>? allocate = null)
 {
     /// <summary>Every buffer is this much longer than its power of two: room for headers beside the data.</summary>
     public const int HeaderRoom = 64;
@@ -17,12 +20,18 @@ internal sealed class NbdBuffers(long sharedBytes = NbdLimits.SharedBytes)
     private const long LargestKeptWhenIdle = 4L << 20;
     private const long WorthCollecting = 64L << 20;
 
-    private readonly Lock _lock = new();    // guards the five below
+    // It stops everybody, and clients who come and go may not have the server do nothing else.
+    private static readonly TimeSpan BetweenCollections = TimeSpan.FromSeconds(10);
+
+    private readonly Func<TimeSpan> _now = now ?? (static () => SystemThreads.Instance.Now);
+    private readonly Lock _lock = new();    // guards all below but the last
     private readonly Stack<byte[]>[] _kept = [.. Enumerable.Range(0, 31).Select(_ => new Stack<byte[]>())];
     private readonly Stack<List<Devices.Extent>> _keptExtents = new();
+    private readonly Func<int, byte[]> _allocate = allocate ?? (static length => GC.AllocateUninitializedArray<byte>(length));
     private long _keptBytes;
     private long _lentBytes;
     private long _droppedBytes;             // since the last collection
+    private TimeSpan? _lastCollection;      // when
 
     private long _unreserved = sharedBytes;
 
@@ -43,15 +52,17 @@ internal sealed class NbdBuffers(long sharedBytes = NbdLimits.SharedBytes)
     {
         lock (_lock)
         {
-            _lentBytes += LengthFor(size);
-            if (_kept[ShiftFor(size)].TryPop(out byte[]? buffer))
+            if (_kept[ShiftFor(size)].TryPop(out byte[]? kept))
             {
-                _keptBytes -= buffer.Length;
-                return buffer;
+                _keptBytes -= kept.Length;
+                _lentBytes += kept.Length;
+                return kept;
             }
         }
 
-        return GC.AllocateUninitializedArray<byte>(LengthFor(size));
+        byte[] made = _allocate(LengthFor(size));
+        lock (_lock) _lentBytes += made.Length;
+        return made;
     }
 
     public void Return(byte[] buffer)
@@ -101,6 +112,9 @@ internal sealed class NbdBuffers(long sharedBytes = NbdLimits.SharedBytes)
         {
             if (isIdle) DropTo(LargestKeptWhenIdle);
             if (_droppedBytes < WorthCollecting) return;
+            // What is not given back now is when another one leaves, and at the latest when the last one does.
+            if (!isIdle && _now() - _lastCollection < BetweenCollections) return;
+            _lastCollection = _now();
             _droppedBytes = 0;
         }
 

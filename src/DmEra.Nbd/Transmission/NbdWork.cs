@@ -57,7 +57,7 @@ internal sealed class NbdWork(NbdTransmission owner, NbdBuffers buffers) : IRepl
     /// <summary>After the reply was sent.</summary>
     public void End()
     {
-        buffers.Return(_buffer);
+        if (_buffer.Length > 0) buffers.Return(_buffer);
         _buffer = [];
     }
 

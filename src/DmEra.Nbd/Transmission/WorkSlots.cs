@@ -20,8 +20,7 @@ internal sealed class WorkSlots(NbdTransmission owner, NbdBuffers buffers, IThre
     {
         NbdWork? work;
         using (_gate.Hold()) work = TryTake(NbdBuffers.LengthFor(bytes));
-        work?.Begin(request);
-        return work;
+        return Begin(work, request);
     }
 
     /// <summary>Takes a slot, waiting for other requests of this connection to end.</summary>
@@ -34,8 +33,7 @@ internal sealed class WorkSlots(NbdTransmission owner, NbdBuffers buffers, IThre
             while ((work = TryTake(NbdBuffers.LengthFor(bytes))) is null && _inUse > 0) _gate.Wait();
         }
 
-        work?.Begin(request);
-        return work;
+        return Begin(work, request);
     }
 
     public void Return(NbdWork work)
@@ -58,6 +56,22 @@ internal sealed class WorkSlots(NbdTransmission owner, NbdBuffers buffers, IThre
         while (_inUse > 0) _gate.Wait();
     }
 
+    // Without memory for it there is no request to wait for.
+    private NbdWork? Begin(NbdWork? work, in NbdRequest request)
+    {
+        if (work is null) return null;
+        try
+        {
+            work.Begin(request);
+            return work;
+        }
+        catch
+        {
+            Return(work);
+            throw;
+        }
+    }
+
     private NbdWork? TryTake(int bytes)
     {
         bool hasRoom = _inUse == 0
@@ -65,10 +79,10 @@ internal sealed class WorkSlots(NbdTransmission owner, NbdBuffers buffers, IThre
         bool isShared = _ownBytesInUse + bytes > NbdLimits.OwnBytes;
         if (!hasRoom || (isShared && !buffers.TryReserve(bytes))) return null;
 
+        NbdWork work = _free ?? new NbdWork(owner, buffers);
         _inUse++;
         _bytesInUse += bytes;
         if (!isShared) _ownBytesInUse += bytes;
-        NbdWork work = _free ?? new NbdWork(owner, buffers);
         _free = work.Next;
         work.Next = null;
         work.ReservedBytes = bytes;

@@ -61,6 +61,7 @@ public sealed class ServedDevice(EraDisk disk, IReadOnlyList<IFrontEnd> frontEnd
             Name = Name,
             State = Target.State.ToString().ToLowerInvariant(),
             FailureReason = Target.FailureReason,
+            Warning = Target.Warning,
             Status = status.ToString(),
             Table = table.ToString(),
             CurrentEra = status.CurrentEra,

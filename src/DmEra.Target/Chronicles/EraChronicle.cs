@@ -64,8 +64,16 @@ public sealed class EraChronicle(string metadata, Action<string> log) : IEraChro
         {
             KnownLength = 0;
             next = TryOpen();
-            if (next is null) next = Create(found.Lineage);
-            else Compare(ref next, found, origin);
+            bool isGap = false;
+            if (next is not null && Continuity.WhyAnother(next, found, out isGap) is string why)
+            {
+                log($"{_path}: {why}; lists since eras that were marked before are refused from now on");
+                next.Dispose();
+                next = null;
+            }
+
+            if (next is not null) Compare(next, found, origin);
+            else if ((next = Create(found.Lineage)) is not null && isGap) AppendRest(next, found, origin, gap: found.CurrentEra + 1);
             next?.MakeRoom();
         }
         catch
@@ -84,8 +92,8 @@ public sealed class EraChronicle(string metadata, Action<string> log) : IEraChro
         if (_file is null) return;
         // Nothing has changed since the one before ended: so it begins where that was said to end. But others may begin there as well,
         // on a clone or after a rollback: so the mark is not the same.
-        bool isPrepared = _file.Last is { } last && last.Event != (uint)ChronicleEvent.Begun && last.Era == era;
-        Guid mark = EraMark.OfBeginning(isPrepared ? _file.Last!.Value.MarkValue : null);
+        Guid? prepared = _file.Last is { } last && last.Event != (uint)ChronicleEvent.Begun && last.Era == era ? last.MarkValue : null;
+        Guid mark = EraMark.OfBeginning(prepared);
         Append(_file, ChronicleEvent.Begun, era, mark, origin with { ModifiedNanoseconds = 0 }, _file.Last?.Gap ?? 0, length);
     }
 
@@ -106,8 +114,8 @@ public sealed class EraChronicle(string metadata, Action<string> log) : IEraChro
         Open(found, origin);
         if (_file is null) return null;
         if (_file.Last is not { } last || last.Event == (uint)ChronicleEvent.Begun || last.Era != next)
-            AppendRest(_file, found, origin, _file.Last?.Gap ?? 0);
-        return new EraMark(next, _file.Last!.Value.MarkValue);
+            last = AppendRest(_file, found, origin, _file.Last?.Gap ?? 0);
+        return new EraMark(next, last.MarkValue);
     }
 
     /// <inheritdoc/>
@@ -122,19 +130,10 @@ public sealed class EraChronicle(string metadata, Action<string> log) : IEraChro
         }
     }
 
-    private void Compare(ref ChronicleFile? file, MetadataState found, FileStamp origin)
+    private void Compare(ChronicleFile file, MetadataState found, FileStamp origin)
     {
-        if (Continuity.WhyAnother(file!, found, out bool isGap) is string why)
-        {
-            log($"{_path}: {why}; lists since eras that were marked before are refused from now on");
-            file!.Dispose();
-            file = Create(found.Lineage);
-            if (isGap && file is not null) AppendRest(file, found, origin, gap: found.CurrentEra + 1);
-            return;
-        }
-
-        if (found.Lineage is null && file!.Header.KnownLineage is not null) file.ForgetLineage();
-        if (file!.Last is not { } last) return;
+        if (found.Lineage is null && file.Header.KnownLineage is not null) file.ForgetLineage();
+        if (file.Last is not { } last) return;
         KnownLength = (long)(ulong)last.DeviceLength;
         if (Continuity.OriginChange(last, found, origin) is not string change) return;
         log(Continuity.Describe(change, found.CurrentEra));
@@ -152,7 +151,7 @@ public sealed class EraChronicle(string metadata, Action<string> log) : IEraChro
         return null;
     }
 
-    private static void AppendRest(ChronicleFile file, MetadataState found, FileStamp origin, uint gap) => Append(
+    private static ChronicleRecord AppendRest(ChronicleFile file, MetadataState found, FileStamp origin, uint gap) => Append(
         file,
         found.IsEraOpen ? ChronicleEvent.LeftOpen : ChronicleEvent.Ended,
         found.CurrentEra + 1,
@@ -161,7 +160,7 @@ public sealed class EraChronicle(string metadata, Action<string> log) : IEraChro
         gap,
         (long)(ulong)(file.Last?.DeviceLength ?? 0));
 
-    private static void Append(
+    private static ChronicleRecord Append(
         ChronicleFile file, ChronicleEvent what, uint era, Guid mark, FileStamp origin, uint gap, long length)
     {
         ChronicleRecord record = new()
@@ -176,6 +175,7 @@ public sealed class EraChronicle(string metadata, Action<string> log) : IEraChro
         };
         mark.TryWriteBytes(record.Mark);
         file.Append(record);
+        return record;
     }
 
     private ChronicleFile? Create(Guid? lineage)

@@ -109,10 +109,7 @@ internal sealed class EraBoundary(
     }
 
     // In the new era, before anyone knows of it.
-    private void MarkDoubtful()
-    {
-        foreach (BlockRange range in doubts.Doubtful(_blocks)) worker.Mark(range);
-    }
+    private void MarkDoubtful() => worker.Mark(doubts.Doubtful(_blocks));
 
     private Writeset? Drain()
     {

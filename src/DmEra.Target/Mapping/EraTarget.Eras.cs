@@ -13,7 +13,7 @@ public sealed partial class EraTarget
     public uint Checkpoint()
     {
         using Turns.Turn turn = _turns.Take();
-        return Explained(_boundary.Cross);
+        return Cross();
     }
 
     /// <summary>Starts a new era, and keeps the metadata of all earlier ones readable until it is dropped.</summary>
@@ -22,7 +22,7 @@ public sealed partial class EraTarget
     {
         using Turns.Turn turn = _turns.Take();
         Run(static eras => eras.RequireNoSnapshot());
-        Explained(_boundary.Cross);
+        Cross();
         Run(static eras => eras.TakeSnapshot());
     }
 
@@ -62,6 +62,12 @@ public sealed partial class EraTarget
                     $"unsupported message '{word}': there are checkpoint, take_metadata_snap and drop_metadata_snap",
                     Errno.EINVAL);
         }
+    }
+
+    private uint Cross()
+    {
+        _loops.Look();
+        return Explained(_boundary.Cross);
     }
 
     private void Run(Action<EraTransactions> call) => Explained(() => _worker.Run<object?>(eras =>

@@ -156,6 +156,7 @@ public sealed partial class EraTarget
         // While nothing was let in, the origin may have become shorter.
         TableDevices.RequireLength(table, _origin);
         RequireCountable(table);
+        _loops.Look();
         Explained(() => _boundary.Open((uint)table.BlockCount, known => FirstNew(table, known), table.LengthBytes));
         _next = table;
         Volatile.Write(ref _table, table);

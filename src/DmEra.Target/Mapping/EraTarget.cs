@@ -47,6 +47,7 @@ public sealed partial class EraTarget : IDisposable
     private readonly OriginFlusher _flusher;
     private readonly BoundaryMarks _marks;
     private readonly EraBoundary _boundary;
+    private readonly LoopWatch _loops;
     private readonly IThreads _threads;
     private readonly Action<string> _log;
     private readonly Turns _turns;
@@ -72,6 +73,7 @@ public sealed partial class EraTarget : IDisposable
         _device = new EraDevice(doubtful, _flusher, _gate, _worker, new MarkAhead(options.MarkAhead), table.BlockSizeBytes);
         _device.SetLength(table.LengthBytes);
         _marks = new BoundaryMarks(options.Chronicle, origin, options.Log);
+        _loops = new LoopWatch([metadataDevice, origin], options.Log, static file => file.FindLoopWriter());
         _boundary = new EraBoundary(_gate, _worker, _device, doubtful, _flusher, _marks, _eras.Usage.CurrentEra);
     }
 
@@ -124,6 +126,10 @@ public sealed partial class EraTarget : IDisposable
         _eras.Failure is { } metadata ? $"the metadata failed: {metadata.Message}"
         : _flusher.Failure is { } origin ? $"the origin failed: {origin.Message}"
         : _whyWaiting;
+
+    /// <summary>What makes its lists doubtful though nothing has failed, in one line, as that a loop device was made of its origin;
+    /// null when nothing is known of such a thing. Looked for at every boundary between eras, and when it is asked for.</summary>
+    public string? Warning => _loops.Look();
 
     /// <summary>Whether writes may have been lost for which no flush can succeed any more: until it is served anew, the device can
     /// be stopped, but not suspended.</summary>

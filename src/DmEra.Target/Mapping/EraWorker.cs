@@ -56,6 +56,22 @@ internal sealed class EraWorker
         group.Wait();
     }
 
+    /// <summary>As <see cref="Mark(BlockRange)"/>, for many at once: one commit.</summary>
+    /// <exception cref="DeviceException">They are not durable: ENOSPC or EIO.</exception>
+    public void Mark(IReadOnlyList<BlockRange> ranges)
+    {
+        if (ranges.Count == 0) return;
+        MarkGroup group;
+        using (_monitor.Hold())
+        {
+            group = _collecting;
+            foreach (BlockRange blocks in ranges) group.Add(blocks);
+            _monitor.PulseAll();
+        }
+
+        group.Wait();
+    }
+
     /// <summary>Runs a call on the worker's thread, after those handed in before, and waits for it. Its exceptions
     /// come out here.</summary>
     public T Run<T>(Func<EraTransactions, T> body)

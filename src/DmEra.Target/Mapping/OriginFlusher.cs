@@ -9,12 +9,15 @@ namespace DmEra.Target.Mapping;
 /// whoever wrote them must learn of it as well.
 /// </summary>
 /// <remarks>One flush at a time goes to the origin, so that of two none succeeds because the other was told of the loss. Whoever
-/// comes while one is under way waits for the next, which serves all that have come by then.</remarks>
+/// comes while one is under way waits for the next, which serves all that have come by then, be it with its failure: an origin that is
+/// away is not waited for by one after the other.</remarks>
 internal sealed class OriginFlusher(IBlockDevice origin, IThreads threads)
 {
     private readonly IMonitor _monitor = threads.CreateMonitor();     // guards the fields below
     private long _begun;
     private long _succeeded;
+    private long _failed;
+    private DeviceException? _lastFailure;      // of the flush of that number
     private bool _isRunning;
     private DeviceException? _failure;
 
@@ -43,7 +46,8 @@ internal sealed class OriginFlusher(IBlockDevice origin, IThreads threads)
             using MonitorHold hold = _monitor.Hold();
             _isRunning = false;
             if (hasSucceeded) _succeeded = number;
-            else if (origin is not IUnflushedWrites { AreKept: true }) Volatile.Write(ref _failure, failure);
+            else (_failed, _lastFailure) = (number, failure);
+            if (!hasSucceeded && origin is not IUnflushedWrites { AreKept: true }) Volatile.Write(ref _failure, failure);
             _monitor.PulseAll();
         }
     }
@@ -62,10 +66,11 @@ internal sealed class OriginFlusher(IBlockDevice origin, IThreads threads)
     {
         using MonitorHold hold = _monitor.Hold();
         long needed = _begun + 1;
-        while (_isRunning && _succeeded < needed) _monitor.Wait();
+        while (_isRunning && _succeeded < needed && _failed < needed) _monitor.Wait();
         RequireNotFailed();
         number = _begun;
         if (_succeeded >= needed) return false;
+        if (_failed >= needed && _lastFailure is { } failure) throw failure;
         _isRunning = true;
         number = ++_begun;
         return true;

@@ -13,6 +13,9 @@ public sealed record DeviceDescription
     /// on; null when nothing does.</summary>
     public string? FailureReason { get; init; }
 
+    /// <summary>What makes its lists doubtful though nothing has failed; null when nothing is known of such a thing.</summary>
+    public string? Warning { get; init; }
+
     /// <summary>The status line, as dmsetup prints it.</summary>
     public required string Status { get; init; }
 

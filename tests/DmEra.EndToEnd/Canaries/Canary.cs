@@ -76,8 +76,8 @@ internal sealed record Canary(string Name, string File, string Healthy, string W
         new(
             "goes on with the marks of a history that was undone",
             "src/DmEra.Target/Chronicles/EraChronicle.cs",
-            "if (Continuity.WhyAnother(file, found, out bool isGap) is string why)",
-            "if (Continuity.WhyAnother(file, found, out bool isGap) is string why && !BROKEN)",
+            "Continuity.WhyAnother(next, found, out isGap) is string why)",
+            "Continuity.WhyAnother(next, found, out isGap) is string why && !BROKEN)",
             Hunt.Worlds),
         new(
             "gives what goes on twice from one rest the same marks",

@@ -1,4 +1,7 @@
 using System.Runtime.CompilerServices;
+using DmEra.Devices.Threads;
+using DmEra.Nbd;
+using DmEra.Nbd.Protocol;
 using DmEra.Nbd.Transmission;
 
 namespace DmEra.Tests.Nbd.Transmission;
@@ -41,6 +44,51 @@ public sealed class NbdBuffersTests
     }
 
     [Fact]
+    public void Clients_that_come_and_go_have_nobody_stopped_for_a_collection_more_often_than_every_ten_seconds()
+    {
+        TimeSpan now = TimeSpan.Zero;
+        NbdBuffers buffers = new(now: () => now);
+
+        WeakReference first = LendTooMuch(buffers);
+        buffers.Trim(isIdle: false);
+        Assert.False(first.IsAlive);
+
+        WeakReference second = LendTooMuch(buffers);
+        buffers.Trim(isIdle: false);
+        Assert.True(second.IsAlive);
+
+        now += TimeSpan.FromSeconds(10);
+        buffers.Trim(isIdle: false);
+        Assert.False(second.IsAlive);
+    }
+
+    [Fact]
+    public void Memory_that_is_not_to_be_had_is_not_counted_as_lent()
+    {
+        NbdBuffers buffers = new(allocate: static _ => throw new InsufficientMemoryException());
+
+        Assert.Throws<InsufficientMemoryException>(() => buffers.Rent(1));
+        Assert.Equal(0, buffers.LentBytes);
+    }
+
+    [Fact]
+    public void A_request_without_memory_leaves_no_slot_taken()
+    {
+        bool isEmpty = true;
+        NbdBuffers buffers = new(allocate: length => isEmpty ? throw new InsufficientMemoryException() : new byte[length]);
+        WorkSlots slots = new(null!, buffers, SystemThreads.Instance);
+        NbdRequest request = new() { Command = Command.Read, Length = 4096 };
+
+        Assert.Throws<InsufficientMemoryException>(() => slots.Rent(request, 4096));
+        Assert.Throws<InsufficientMemoryException>(() => slots.TryRent(request, 4096));
+        slots.AwaitAll();
+
+        isEmpty = false;
+        for (int i = 0; i < NbdLimits.RequestsUnderWay; i++) Assert.NotNull(slots.TryRent(request, 4096));
+        Assert.Null(slots.TryRent(request, 4096));
+    }
+
+    [Fact]
     public void Nothing_large_is_kept_when_the_last_connection_has_ended()
     {
         NbdBuffers buffers = new();
@@ -67,6 +115,13 @@ public sealed class NbdBuffersTests
         Assert.Same(lent[0], buffers.Rent(32 << 20));
         byte[] next = buffers.Rent(32 << 20);
         Assert.DoesNotContain(lent, buffer => ReferenceEquals(buffer, next));
+    }
+
+    // Of three of these one is kept at most.
+    private static WeakReference LendTooMuch(NbdBuffers buffers)
+    {
+        for (int i = 0; i < 2; i++) Lend(buffers, 32 << 20);
+        return Lend(buffers, 32 << 20);
     }
 
     // Not inlined, or the stack would hold on to it.

@@ -57,6 +57,24 @@ public class DoubtfulOriginTests
     }
 
     [Fact]
+    public void Blocks_in_doubt_are_marked_with_one_commit()
+    {
+        using TestEra era = TestEra.Active(blocks: 4000);
+        era.Origin.Before = static _ => throw new DeviceException("origin", Errno.EIO);
+        for (int block = 1; block < 100; block += 2) Assert.Throws<DeviceException>(() => era.Write(block));
+        era.Origin.Before = null;
+        int flushes = 0;
+        era.Threads.UntilWaiting(1);
+        era.Metadata.Before = operation => flushes += operation.Call == DeviceCall.Flush ? 1 : 0;
+
+        era.Target.Checkpoint();
+        era.Threads.UntilWaiting(1);
+
+        // Of two flushes each: the new era, the marks, and what digestion has to say.
+        Assert.InRange(flushes, 4, 12);
+    }
+
+    [Fact]
     public void Many_ranges_in_doubt_become_one()
     {
         using TestEra era = TestEra.Active(blocks: 4000);

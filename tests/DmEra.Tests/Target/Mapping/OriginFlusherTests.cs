@@ -54,6 +54,35 @@ public class OriginFlusherTests
     }
 
     [Fact]
+    public void Those_that_wait_when_a_device_is_tried_again_share_what_comes_of_it()
+    {
+        OriginFlusher flusher = new(new KeepsWrites(_origin), _threads);
+        using Gate first = new();
+        _origin.Before = _ =>
+        {
+            if (Interlocked.Increment(ref _flushes) == 1) first.Pass();
+            throw new DeviceException("origin: is away", Errno.EIO);
+        };
+        Background one = Background.Run(() => Assert.Throws<DeviceException>(flusher.Flush));
+        first.UntilArrived();
+        Background[] more = [.. Enumerable.Range(0, 5).Select(_ => Background.Run(() =>
+        {
+            DeviceException fault = Assert.Throws<DeviceException>(flusher.Flush);
+            Assert.Equal(Errno.EIO, fault.Errno);
+            Assert.Contains("is away", fault.Message, StringComparison.Ordinal);
+        }))];
+        _threads.UntilWaiting(5);
+
+        first.Open();
+        one.Join();
+        Assert.All(more, flush => flush.Join());
+        Assert.Equal(2, _flushes);
+
+        _origin.Before = null;
+        flusher.Flush();
+    }
+
+    [Fact]
     public void Those_that_wait_for_a_flush_that_fails_fail_as_well()
     {
         OriginFlusher flusher = new(_origin, _threads);
