@@ -29,7 +29,7 @@ internal static class DigestionBenchmark
     {
         using IBlockDevice device = Metadata(folder);
         EraMetadata metadata = EraMetadata.OpenOrFormat(device, cacheBlocks: 4096, dataBlockSize: 8, Guid.Empty);
-        EraTransactions eras = new(metadata, SystemThreads.Instance, Console.Error.WriteLine);
+        EraTransactions eras = new(metadata, SystemThreads.Instance, new MarkAhead(0), Console.Error.WriteLine);
         eras.Resume(DigestedBlocks);
         MarkGroup everything = new(SystemThreads.Instance);
         everything.Add(new BlockRange(0, DigestedBlocks));

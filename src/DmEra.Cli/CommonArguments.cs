@@ -94,6 +94,21 @@ internal static class CommonArguments
         },
     };
 
+    /// <summary>An option with a number behind it, for which 0 can be called off.</summary>
+    public static Option<uint?> NumberOrOff(string name, uint most, string description) => new(name)
+    {
+        Description = description,
+        HelpName = "N|off",
+        CustomParser = result =>
+        {
+            string text = result.Tokens[0].Value;
+            if (text is "off") return 0;
+            if (uint.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out uint number) && number <= most) return number;
+            result.AddError($"'{text}' is neither 'off' nor a number from 0 to {most}");
+            return null;
+        },
+    };
+
     /// <summary>Output for programs instead of people.</summary>
     public static Option<bool> Json() => Flag("--json", "print JSON");
 

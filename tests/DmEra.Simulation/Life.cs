@@ -58,6 +58,7 @@ internal sealed class Life
     {
         string end = _scheduler.IsPowerCut ? "cut short" : "lived to the end";
         _world.Coverage.Count($"life {end}");
+        if (_world.Eras.HasMarksAhead) _world.Coverage.Count("blocks are marked ahead");
         if (_device.Faults.Happened) _world.Coverage.Count($"fault: {_device.Faults.Name}");
     }
 
@@ -75,7 +76,10 @@ internal sealed class Life
         SimulatedServer server = new(_scheduler, _device.Target.Device, new Random(_random.Next()));
         for (int i = 0; i < Clients; i++)
         {
-            SimulatedClient client = new(_scheduler, server, _device.Witness, _world.Content, _world.Coverage, new Random(_random.Next()));
+            SimulatedClient client = new(_scheduler, server, _device.Witness, _world.Content, _world.Coverage, new Random(_random.Next()))
+            {
+                IsSequential = i == 0 && _world.Shape.MarkAhead > 0,
+            };
             Start($"client {i}", () =>
             {
                 client.Run(_world.Shape.RequestsPerClient);

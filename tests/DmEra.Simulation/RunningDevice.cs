@@ -71,6 +71,7 @@ internal sealed class RunningDevice
         EraTargetOptions options = new()
         {
             CacheBlocks = World.Shape.CacheBlocks,
+            MarkAhead = (uint)World.Shape.MarkAhead,
             Lineage = _chronicle is null ? Guid.Empty : Lineage,
             Chronicle = _chronicle,
             Threads = new SimulatedThreads(Scheduler),

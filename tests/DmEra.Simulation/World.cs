@@ -26,7 +26,7 @@ internal sealed class World : IDisposable
         Metadata = new DiskContent(new byte[shape.MetadataBlocks * BlockManager.BlockSize]);
         MetadataSpace = shape.MetadataIsSparse ? new FileSystemSpace(shape.MetadataBlocks, new Random(seed), coverage) : null;
         Origin = new DiskContent(new byte[shape.Sectors * DiskContent.Sector]);
-        Eras = new EraModel(shape.Sectors);
+        Eras = new EraModel(shape.Sectors, shape.MarkAhead);
         Content = new ContentModel(shape.Sectors);
         Chronicle = shape.HasChronicle ? new ChronicleFolder() : null;
         Observers = [.. Enumerable.Range(0, shape.Observers).Select(_ => new Observer(shape.Sectors))];

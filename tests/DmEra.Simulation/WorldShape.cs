@@ -29,6 +29,9 @@ internal sealed record WorldShape
     /// <summary>Metadata blocks that the target keeps in memory.</summary>
     public int CacheBlocks { get; init; } = 64;
 
+    /// <summary>The most blocks marked ahead of a sequential writer. Where there are any, the first client is one.</summary>
+    public int MarkAhead { get; init; }
+
     /// <summary>The origin is on another machine, which serves it over NBD.</summary>
     public bool HasRemoteOrigin { get; init; }
 

@@ -22,6 +22,7 @@ internal static class Worlds
             MetadataBlocks = random.Next(26, 90),
             MetadataCanGrow = random.Next(4) == 0,
             MetadataIsSparse = seed % 3 == 1,
+            MarkAhead = seed % 8 is 1 or 4 or 6 or 7 ? 1 + (seed / 8 % 12) : 0,
             HasRemoteOrigin = seed % 4 == 3,
             HasChronicle = random.Next(2) == 0,
         };

@@ -44,8 +44,10 @@ internal sealed class ServeCommand
     private readonly Option<string?> _control = CommonArguments.Text(
         "--control", "PATH", "control socket [default: one in the runtime folder]");
 
-    private readonly Option<uint?> _markAhead = CommonArguments.Number(
-        "--mark-ahead", "N", "mark N blocks ahead of a sequential writer: first writes are faster, and lists of changes may name as many blocks too many [default: 0]");
+    private readonly Option<uint?> _markAhead = CommonArguments.NumberOrOff(
+        "--mark-ahead",
+        EraTargetOptions.MostMarkedAhead,
+        "mark up to N blocks ahead of a sequential writer, so that it need not wait: where it stops, lists of changes may name as many too many [default: 64, or 4M worth if that is less]");
 
     private readonly Option<string?> _repo = CommonArguments.Text(
         "--repo", "REPO", "serve an image from a repository instead, read-only: see 'era backup --help'");
@@ -139,7 +141,7 @@ internal sealed class ServeCommand
             ReservesMetadata = parse.GetValue(_reserve),
             Name = name,
             Listen = listen,
-            MarkAhead = parse.GetValue(_markAhead) ?? 0,
+            MarkAhead = parse.GetValue(_markAhead),
             IsReadOnly = _nbd.IsReadOnly(parse),
             Bitmap = parse.GetValue(_nbd.Bitmap),
         };

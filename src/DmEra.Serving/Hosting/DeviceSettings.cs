@@ -37,8 +37,8 @@ public sealed record DeviceSettings
     /// <summary>Where to listen for its NBD clients.</summary>
     public IReadOnlyList<ListenAddress> Listen { get; init; } = [];
 
-    /// <summary>Blocks that sequential writers mark ahead.</summary>
-    public uint MarkAhead { get; init; }
+    /// <summary>The most blocks that are marked ahead of a sequential writer; null: the usual.</summary>
+    public uint? MarkAhead { get; init; }
 
     /// <summary>Whether clients may not write.</summary>
     public bool IsReadOnly { get; init; }

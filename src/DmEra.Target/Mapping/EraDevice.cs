@@ -114,7 +114,7 @@ internal sealed class EraDevice(
         if (!gate.TryEnterWrite(out Writeset? writeset)) return false;
         try
         {
-            return writeset.IsMarked(BlocksOf(offset, data.Length)) && base.TryWriteNow(offset, data);
+            return IsMarked(writeset, BlocksOf(offset, data.Length)) && base.TryWriteNow(offset, data);
         }
         finally
         {
@@ -174,7 +174,14 @@ internal sealed class EraDevice(
     private void MakeMarksDurable(Writeset writeset, long offset, long length)
     {
         BlockRange blocks = BlocksOf(offset, length);
-        if (!writeset.IsMarked(blocks)) worker.Mark(markAhead.Widen(blocks, BlocksUpTo(_length)));
+        if (!IsMarked(writeset, blocks)) worker.Mark(blocks);
+    }
+
+    private bool IsMarked(Writeset writeset, BlockRange blocks)
+    {
+        if (!writeset.IsMarked(blocks)) return false;
+        if (markAhead.Reach(blocks)) worker.MarkAhead();
+        return true;
     }
 
     private BlockRange BlocksOf(long offset, long length)

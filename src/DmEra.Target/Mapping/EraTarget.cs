@@ -68,9 +68,10 @@ public sealed partial class EraTarget : IDisposable
         _gate = new RequestGate(_threads);
         _flusher = new OriginFlusher(origin, _threads);
         DoubtfulOrigin doubtful = new(origin, table.BlockSizeBytes);
-        _eras = new EraTransactions(metadata, _threads, options.Log);
-        _worker = new EraWorker(_eras, _threads);
-        _device = new EraDevice(doubtful, _flusher, _gate, _worker, new MarkAhead(options.MarkAhead), table.BlockSizeBytes);
+        MarkAhead markAhead = new(options.MarkAhead ?? MarkAhead.DefaultLimit(table.BlockSizeBytes));
+        _eras = new EraTransactions(metadata, _threads, markAhead, options.Log);
+        _worker = new EraWorker(_eras, markAhead, _threads);
+        _device = new EraDevice(doubtful, _flusher, _gate, _worker, markAhead, table.BlockSizeBytes);
         _device.SetLength(table.LengthBytes);
         _marks = new BoundaryMarks(options.Chronicle, origin, options.Log);
         _loops = new LoopWatch([metadataDevice, origin], options.Log, static file => file.FindLoopWriter());

@@ -23,15 +23,17 @@ internal sealed partial class EraTransactions
 {
     private readonly EraMetadata _metadata;
     private readonly IThreads _threads;
+    private readonly MarkAhead _markAhead;
     private readonly Action<string> _log;
     private Writeset? _writeset;            // of the open era; null while suspended
     private MetadataUsage _usage;
     private Exception? _failure;
 
-    public EraTransactions(EraMetadata metadata, IThreads threads, Action<string> log)
+    public EraTransactions(EraMetadata metadata, IThreads threads, MarkAhead markAhead, Action<string> log)
     {
         _metadata = metadata;
         _threads = threads;
+        _markAhead = markAhead;
         _log = log;
         _usage = MeasureUsage();
     }
@@ -78,20 +80,21 @@ internal sealed partial class EraTransactions
         try
         {
             Writeset writeset = RequireOpen();
-            if (!group.IsMarkedIn(writeset))
+            _markAhead.Plan(group, _metadata.NrBlocks);
+            try { MakeDurable(group, writeset); }
+            catch (MetadataFullException) when (group.Ahead.Count > 0 && _failure == null)
             {
-                Commit(() =>
-                {
-                    foreach (BlockRange blocks in group.Ranges) _metadata.Mark(blocks.Begin, blocks.End);
-                    _metadata.KeepRoom();
-                });
+                // They are a guess, and must not take the room that what is needed may still find.
+                _markAhead.StartOver();
+                group.Ahead.Clear();
+                MakeDurable(group, writeset);
             }
 
-            foreach (BlockRange blocks in group.Ranges) writeset.SetMarked(blocks);
             group.Complete(failure: null);
         }
         catch (Exception failure)
         {
+            _markAhead.StartOver();
             group.Complete(failure);
         }
     }
@@ -155,6 +158,22 @@ internal sealed partial class EraTransactions
         Commit(() => _metadata.DropSnapshot(snapshot));
     }
 
+    private void MakeDurable(MarkGroup group, Writeset writeset)
+    {
+        if (!group.IsMarkedIn(writeset))
+        {
+            Commit(() =>
+            {
+                foreach (BlockRange blocks in group.Ranges) _metadata.Mark(blocks.Begin, blocks.End);
+                foreach (BlockRange blocks in group.Ahead) _metadata.Mark(blocks.Begin, blocks.End);
+                _metadata.KeepRoom();
+            });
+        }
+
+        foreach (BlockRange blocks in group.Ranges) writeset.SetMarked(blocks);
+        foreach (BlockRange blocks in group.Ahead) writeset.SetMarked(blocks);
+    }
+
     private static void NoChange()
     {
     }
@@ -162,6 +181,7 @@ internal sealed partial class EraTransactions
     private Writeset Begin(ulong[]?[] pages)
     {
         _digestion = Digestion.Pending;
+        _markAhead.StartOver();
         return _writeset = new Writeset(_metadata.CurrentEra, pages, _threads);
     }
 

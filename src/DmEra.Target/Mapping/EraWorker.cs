@@ -19,6 +19,7 @@ internal sealed class EraWorker
 
     private readonly IThreads _threads;
     private readonly EraTransactions _eras;
+    private readonly MarkAhead _markAhead;
     private readonly Completion _ended;
     private readonly IMonitor _monitor;             // guards the fields below; only the worker waits in it
     private readonly Queue<IWorkerCall> _calls = new();
@@ -31,10 +32,11 @@ internal sealed class EraWorker
     private int _roundsSinceStep;
 
     /// <summary>Starts the thread.</summary>
-    public EraWorker(EraTransactions eras, IThreads threads)
+    public EraWorker(EraTransactions eras, MarkAhead markAhead, IThreads threads)
     {
         _threads = threads;
         _eras = eras;
+        _markAhead = markAhead;
         _ended = new Completion(threads);
         _monitor = threads.CreateMonitor();
         _collecting = new MarkGroup(threads);
@@ -72,6 +74,13 @@ internal sealed class EraWorker
         group.Wait();
     }
 
+    /// <summary>Returns at once: a sequential writer has asked for the next marks.</summary>
+    public void MarkAhead()
+    {
+        using MonitorHold hold = _monitor.Hold();
+        _monitor.PulseAll();
+    }
+
     /// <summary>Runs a call on the worker's thread, after those handed in before, and waits for it. Its exceptions
     /// come out here.</summary>
     public T Run<T>(Func<EraTransactions, T> body)
@@ -99,11 +108,13 @@ internal sealed class EraWorker
         _ended.Wait();
     }
 
+    private bool HasMarks => _collecting.Count > 0 || _markAhead.IsAsked;
+
     private void Work()
     {
         while (TryTakeWork(out MarkGroup? marks, out IWorkerCall? call))
         {
-            if (marks != null) _eras.Mark(marks);
+            if (marks != null) Mark(marks);
             call?.Run(_eras);
             bool isIdle = marks == null && call == null;
             if (!isIdle && ++_roundsSinceStep < RoundsBetweenSteps) continue;
@@ -114,24 +125,31 @@ internal sealed class EraWorker
         _ended.Complete();
     }
 
+    private void Mark(MarkGroup marks)
+    {
+        _eras.Mark(marks);
+        if (marks.Count > 0) _lastGroup = marks.Scattered;
+    }
+
     /// <summary>Waits for something to do; both null: a step of digestion.</summary>
     /// <returns>false: stop.</returns>
     private bool TryTakeWork(out MarkGroup? marks, out IWorkerCall? call)
     {
         using MonitorHold hold = _monitor.Hold();
-        while (_collecting.Count == 0 && _calls.Count == 0 && !_isStopping && !_eras.HasDigestion) _monitor.Wait();
-        marks = _collecting.Count > 0 ? TakeGroup() : null;
+        while (!HasMarks && _calls.Count == 0 && !_isStopping && !_eras.HasDigestion) _monitor.Wait();
+        marks = HasMarks ? TakeGroup() : null;
         _ = _calls.TryDequeue(out call);
         return marks != null || call != null || !_isStopping;
     }
 
     // Those whom the last commit released are likely to be back in a moment: a commit for the first of them would make
-    // the rest wait for a second one. Where there was one mark there is nothing to wait for.
+    // the rest wait for a second one. Where there was one mark there is nothing to wait for; nor is there for sequential
+    // writers, for whom the first one's commit marks ahead.
     private MarkGroup TakeGroup()
     {
         TimeSpan end = _threads.Now + GroupWindow;
         _marksAwaited = _lastGroup;
-        while (_collecting.Count < _marksAwaited && _calls.Count == 0 && !_isStopping)
+        while (_collecting.Count < _marksAwaited && !_markAhead.IsAsked && _calls.Count == 0 && !_isStopping)
         {
             TimeSpan left = end - _threads.Now;
             if (left <= TimeSpan.Zero) break;
@@ -139,8 +157,8 @@ internal sealed class EraWorker
         }
 
         _marksAwaited = 1;
+        _markAhead.TakeAsk();
         MarkGroup group = _collecting;
-        _lastGroup = group.Count;
         _collecting = new MarkGroup(_threads);
         return group;
     }

@@ -18,18 +18,16 @@ internal sealed class MarkGroup(IThreads threads)
     /// <summary>What to mark; ranges may overlap.</summary>
     public IReadOnlyList<BlockRange> Ranges => _ranges;
 
+    /// <summary>Marked with them, though nobody waits for it.</summary>
+    public List<BlockRange> Ahead { get; } = [];
+
+    /// <summary>Of the requests, those that are no part of a sequential writer's.</summary>
+    public int Scattered { get; set; }
+
     public void Add(BlockRange blocks) => _ranges.Add(blocks);
 
     /// <summary>True when there is nothing left to do, as when an earlier group marked the same blocks.</summary>
-    public bool IsMarkedIn(Writeset writeset)
-    {
-        foreach (BlockRange blocks in _ranges)
-        {
-            if (!writeset.IsMarked(blocks)) return false;
-        }
-
-        return true;
-    }
+    public bool IsMarkedIn(Writeset writeset) => AreMarkedIn(writeset, _ranges) && AreMarkedIn(writeset, Ahead);
 
     /// <summary>Ends it for all that wait.</summary>
     /// <param name="failure">null: the marks are durable.</param>
@@ -46,5 +44,15 @@ internal sealed class MarkGroup(IThreads threads)
         _completion.Wait();
         if (_failure != null)
             throw new DeviceException($"cannot mark a block as written ({_failure.Message})", Faults.Errno(_failure));
+    }
+
+    private static bool AreMarkedIn(Writeset writeset, List<BlockRange> ranges)
+    {
+        foreach (BlockRange blocks in ranges)
+        {
+            if (!writeset.IsMarked(blocks)) return false;
+        }
+
+        return true;
     }
 }

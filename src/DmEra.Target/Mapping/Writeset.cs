@@ -14,9 +14,8 @@ namespace DmEra.Target.Mapping;
 /// <param name="threads">Where to wait.</param>
 internal sealed class Writeset(uint era, ulong[]?[] pages, IThreads threads)
 {
-    private const int WordBits = 64;
     private const int WordsPerPage = 512;
-    private const uint BlocksPerPage = WordsPerPage * WordBits;
+    private const uint BlocksPerPage = WordsPerPage * BitWords.WordBits;
 
     public uint Era { get; } = era;
 
@@ -29,13 +28,13 @@ internal sealed class Writeset(uint era, ulong[]?[] pages, IThreads threads)
     /// <summary>True when the mark of every block in the range is durable.</summary>
     public bool IsMarked(BlockRange blocks)
     {
-        for (uint block = blocks.Begin; block < blocks.End; block = NextWord(block))
+        for (uint block = blocks.Begin; block < blocks.End; block = BitWords.NextWord(block))
         {
             // Partner of SetMarked, which puts a page in its place before it sets bits there.
             ulong[]? page = Volatile.Read(ref pages[block / BlocksPerPage]);
             if (page is null) return false;
-            ulong mask = Mask(block, blocks.End);
-            if ((Volatile.Read(ref page[block / WordBits % WordsPerPage]) & mask) != mask) return false;
+            ulong mask = BitWords.Mask(block, blocks.End);
+            if ((Volatile.Read(ref page[block / BitWords.WordBits % WordsPerPage]) & mask) != mask) return false;
         }
 
         return true;
@@ -44,24 +43,13 @@ internal sealed class Writeset(uint era, ulong[]?[] pages, IThreads threads)
     /// <summary>Says that the marks of these blocks are durable.</summary>
     public void SetMarked(BlockRange blocks)
     {
-        for (uint block = blocks.Begin; block < blocks.End; block = NextWord(block))
+        for (uint block = blocks.Begin; block < blocks.End; block = BitWords.NextWord(block))
         {
             // Partner of IsMarked; this is the only thread that writes.
             ref ulong[]? page = ref pages[block / BlocksPerPage];
             if (page is null) Volatile.Write(ref page, new ulong[WordsPerPage]);
-            ref ulong word = ref page[block / WordBits % WordsPerPage];
-            Volatile.Write(ref word, word | Mask(block, blocks.End));
+            ref ulong word = ref page[block / BitWords.WordBits % WordsPerPage];
+            Volatile.Write(ref word, word | BitWords.Mask(block, blocks.End));
         }
     }
-
-    // Bits of the blocks from this one to the end of the range, or of the word.
-    private static ulong Mask(uint block, uint end)
-    {
-        int low = (int)(block % WordBits);
-        uint count = Math.Min(end - block, (uint)(WordBits - low));
-        return (ulong.MaxValue >> (int)(WordBits - count)) << low;
-    }
-
-    // No overflow: blocks are numbered in 31 bits.
-    private static uint NextWord(uint block) => (block & ~(WordBits - 1u)) + WordBits;
 }

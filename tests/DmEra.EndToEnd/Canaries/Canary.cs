@@ -26,6 +26,18 @@ internal sealed record Canary(string Name, string File, string Healthy, string W
             "if (!group.IsMarkedIn(writeset)) { if (BROKEN) { foreach (BlockRange blocks in group.Ranges) writeset.SetMarked(blocks); }",
             Hunt.Worlds),
         new(
+            "takes marks ahead for durable that are in no commit",
+            "src/DmEra.Target/Mapping/EraTransactions.cs",
+            "foreach (BlockRange blocks in group.Ahead) _metadata.Mark(blocks.Begin, blocks.End);",
+            "if (!BROKEN) { foreach (BlockRange blocks in group.Ahead) _metadata.Mark(blocks.Begin, blocks.End); }",
+            Hunt.Worlds),
+        new(
+            "marks ahead of a writer without a bound",
+            "src/DmEra.Target/Mapping/WriteStream.cs",
+            "Math.Min(_edge + Allowance, blocks)",
+            "Math.Min(_edge + (BROKEN ? _limit : Allowance), blocks)",
+            Hunt.Worlds),
+        new(
             "does not wait for writes of the old era at a checkpoint",
             "src/DmEra.Target/Mapping/EraBoundary.cs",
             "last?.Writes.WaitUntilNone(); MarkDoubtful();",

@@ -35,7 +35,7 @@ internal sealed class FuzzImages
     {
         _blocks = blocks;
         _metadata = EraMetadata.OpenOrFormat(_device, cacheBlocks: 1024, dataBlockSize: 8, Guid.Empty);
-        _eras = new EraTransactions(_metadata, SystemThreads.Instance, static _ => { });
+        _eras = new EraTransactions(_metadata, SystemThreads.Instance, new MarkAhead(0), static _ => { });
         if (blocks > 0) _eras.Resume(blocks);
     }
 

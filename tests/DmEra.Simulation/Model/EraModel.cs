@@ -9,10 +9,13 @@ namespace DmEra.Simulation.Model;
 /// be on the disk, and a backup that began with that checkpoint may not have it.</para>
 /// <para><b>Allowed:</b> the newest era that could have been current while a request for the block was
 /// under way. A later one would be a mark for which nobody asked.</para>
+/// <para><b>Ahead:</b> a block may count as written without a request where one of that era lies before it, by no more blocks than are
+/// marked ahead of a sequential writer.</para>
 /// <para>Blocks that a device gains something of count as changed: they may have been part of it before.</para>
 /// </remarks>
 /// <param name="sectors">Of the device at its longest.</param>
-public sealed class EraModel(int sectors)
+/// <param name="markAhead">The most blocks marked ahead of a writer.</param>
+public sealed class EraModel(int sectors, int markAhead)
 {
     private readonly uint[] _needed = new uint[WorldShape.BlocksIn(sectors)];
     private readonly uint[] _allowed = new uint[WorldShape.BlocksIn(sectors)];
@@ -23,6 +26,9 @@ public sealed class EraModel(int sectors)
 
     /// <summary>Changes of the length that were ever put off.</summary>
     public int PutOffCount => _ended + _putOff.Count;
+
+    /// <summary>Whether marks ahead of a writer were ever found.</summary>
+    public bool HasMarksAhead { get; private set; }
 
     /// <summary>The newest era that a client was told of.</summary>
     public uint ToldEra { get; private set; }
@@ -118,7 +124,7 @@ public sealed class EraModel(int sectors)
         {
             if (FindLostMark(block, _needed[block], lastWritten[block]) is { } lostMark) return lostMark;
 
-            if (_underWay[block] == 0 && lastWritten[block] > _allowed[block])
+            if (!IsAskedFor(block, lastWritten[block]) && !IsAhead(block, lastWritten[block]))
             {
                 return $"marked without a request: block {block} counts as written in era {lastWritten[block]}, "
                     + $"the last request for it ended by era {_allowed[block]}";
@@ -135,6 +141,18 @@ public sealed class EraModel(int sectors)
             ? null
             : $"LOST MARK: block {block} changed after a client was told of era {needed}, "
                 + $"but counts as last written in era {lastWritten}";
+
+    private bool IsAskedFor(int block, uint era) => _underWay[block] > 0 || era <= _allowed[block];
+
+    private bool IsAhead(int block, uint era)
+    {
+        for (int before = Math.Max(0, block - markAhead); before < block; before++)
+        {
+            if (IsAskedFor(before, era)) return HasMarksAhead = true;
+        }
+
+        return false;
+    }
 
     /// <summary>A change of the length that has begun.</summary>
     /// <param name="Length">In sectors.</param>

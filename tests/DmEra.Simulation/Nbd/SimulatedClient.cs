@@ -29,6 +29,10 @@ internal sealed class SimulatedClient(
     private bool _isStructured;
     private int _sectors;
     private ulong _lastCookie;
+    private int _next;      // where a sequential client goes on
+
+    /// <summary>It mostly writes one request behind the other, from anywhere on, for a while.</summary>
+    public bool IsSequential { get; init; }
 
     /// <summary>Makes so many requests.</summary>
     public void Run(int requests)
@@ -164,12 +168,15 @@ internal sealed class SimulatedClient(
     /// <returns>What to send.</returns>
     private byte[] Ask()
     {
-        int first = random.Next(_sectors);
-        int most = random.Next(4) == 0 ? _sectors - first : Math.Min(_sectors - first, 12);
+        bool goesOn = IsSequential && _next < _sectors && random.Next(24) != 0;
+        int first = goesOn ? _next : random.Next(_sectors);
+        int most = random.Next(4) == 0 && !goesOn ? _sectors - first : Math.Min(_sectors - first, 12);
         int count = 1 + random.Next(most);
+        _next = first + count;
         ushort flags = random.Next(6) == 0 ? Fua : (ushort)0;
         ushort command = random.Next(10) switch
         {
+            _ when goesOn => WriteCommand,
             0 or 1 => ReadCommand,
             2 => FlushCommand,
             3 => TrimCommand,

@@ -27,7 +27,7 @@ public class SimulationTests(ITestOutputHelper output)
                 "observer copies since an era seen in a list in JSON", "observer copies since an era seen in the names of contexts",
                 "observer copies since an era seen in era:last of a block",
                 "observer copies since an era seen in the answer to a checkpoint", "observer copies since an era seen in a pause",
-                "observer is refused, and begins anew", "origin server crashes", "origin server restarts",
+                "observer is refused, and begins anew", "blocks are marked ahead", "origin server crashes", "origin server restarts",
                 .. Enum.GetNames<Rollback>().Select(what => $"rollback: {what}"),
             ],
             what => Assert.True(coverage.Events.GetValueOrDefault(what) > 0, what));

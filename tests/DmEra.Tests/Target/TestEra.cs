@@ -16,7 +16,7 @@ internal sealed class TestEra : IDisposable
     {
     }
 
-    public TestEra(int blocks, ProbeDevice metadata, ProbeDevice origin, uint markAhead = 0)
+    public TestEra(int blocks, ProbeDevice metadata, ProbeDevice origin, uint? markAhead = 0)
     {
         Metadata = metadata;
         Origin = origin;

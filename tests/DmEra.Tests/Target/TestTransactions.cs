@@ -16,7 +16,7 @@ internal sealed class TestTransactions
     {
         Device = device;
         _metadata = EraMetadata.OpenOrFormat(device, cacheBlocks, TestEra.BlockSectors, Guid.Empty);
-        Eras = new EraTransactions(_metadata, SystemThreads.Instance, Logged.Add);
+        Eras = new EraTransactions(_metadata, SystemThreads.Instance, new MarkAhead(0), Logged.Add);
     }
 
     public ProbeDevice Device { get; }

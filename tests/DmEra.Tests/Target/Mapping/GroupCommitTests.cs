@@ -86,7 +86,7 @@ public class GroupCommitTests
     {
         // dm-era serves the last one first.
         WatchedThreads threads = new();
-        EraWorker worker = new(new TestTransactions(new ProbeDevice(1 << 20)).Eras, threads);
+        EraWorker worker = new(new TestTransactions(new ProbeDevice(1 << 20)).Eras, new MarkAhead(0), threads);
         using Gate gate = new();
         List<int> order = [];
         List<Background> calls = [Call(gate.Pass)];

@@ -1,3 +1,4 @@
+using DmEra.Devices.Threads;
 using DmEra.Target.History;
 using DmEra.Target.Mapping;
 
@@ -5,119 +6,273 @@ namespace DmEra.Tests.Target.Mapping;
 
 public class MarkAheadTests
 {
-    private const uint Ahead = 15;
-    private const int Blocks = 1024;
+    private const uint Limit = 64;
+    private const uint Blocks = 1 << 16;
+
+    [Theory]
+    [InlineData(4096, 64)]
+    [InlineData(65536, 64)]
+    [InlineData(1 << 20, 4)]
+    [InlineData(4 << 20, 1)]
+    [InlineData(8 << 20, 0)]
+    public void Usual_limit_is_64_blocks_or_4_MiB(long blockSize, uint limit) =>
+        Assert.Equal(limit, MarkAhead.DefaultLimit(blockSize));
 
     [Fact]
-    public void A_sequential_writer_needs_a_commit_for_many_blocks_only()
+    public void A_sequential_writer_soon_waits_no_more()
     {
-        using TestEra era = Active();
-        int commits = CountCommits(era, () => era.Write([.. Enumerable.Range(100, 160)]));
+        MarkedDisk disk = new(Limit, Blocks);
+        for (uint block = 100; block < 1100; block++) disk.Write(block);
 
-        Assert.InRange(commits, 10, 12);
-        Assert.Equal(Enumerable.Range(100, 160), era.WrittenSince(1).Take(160));
-        Assert.InRange(era.WrittenSince(1).Length, 160, 160 + (int)Ahead);
+        Assert.Equal(4, disk.Waits);
+        Assert.InRange(disk.Asks, 1000 / (int)Limit, 1000 / (int)Limit * 3);
     }
 
     [Fact]
-    public void A_scattered_writer_marks_what_it_writes_and_nothing_else()
+    public void The_marks_run_ahead_no_further_than_what_was_written_one_behind_the_other()
     {
-        using TestEra era = Active();
-        int[] blocks = [500, 100, 900, 300, 700, 200];
-        int commits = CountCommits(era, () => era.Write(blocks));
+        MarkedDisk disk = new(Limit, Blocks);
+        List<int> excess = [];
+        for (uint block = 100; block < 400; block++)
+        {
+            disk.Write(block);
+            excess.Add(disk.Excess.Length);
+        }
 
-        Assert.Equal(blocks.Length, commits);
-        Assert.Equal(blocks.Order(), era.WrittenSince(1));
+        Assert.Equal([0, 0, 0, 4], excess.Take(4));
+        Assert.All(excess.Index(), write => Assert.InRange(write.Item, 0, Math.Min((int)Limit, write.Index + 1)));
+        Assert.Equal((int)Limit, excess.Max());
+    }
+
+    [Theory, MemberData(nameof(Seeds.For), 20, MemberType = typeof(Seeds))]
+    public void A_scattered_writer_marks_what_it_writes_and_nothing_else(int seed)
+    {
+        const uint blocks = 1 << 22;
+        Random random = new(seed);
+        MarkedDisk disk = new(Limit, blocks);
+        for (int i = 0; i < 500; i++)
+        {
+            BlockRange[] together = [.. Enumerable.Range(0, random.Next(1, 33)).Select(_ => Somewhere())];
+            int waits = disk.Waits;
+            disk.Write(together);
+            if (disk.Waits > waits) Assert.InRange(disk.Scattered, 1, together.Length);
+        }
+
+        Assert.Empty(disk.Excess);
+        Assert.Equal(0, disk.Asks);
+
+        BlockRange Somewhere()
+        {
+            uint begin = (uint)random.Next((int)blocks - 4);
+            return new BlockRange(begin, begin + (uint)random.Next(1, 4));
+        }
+    }
+
+    [Theory, MemberData(nameof(Seeds.For), 10, MemberType = typeof(Seeds))]
+    public void Many_requests_a_little_out_of_order_are_one_stream(int seed)
+    {
+        Random random = new(seed);
+        MarkedDisk disk = new(Limit, Blocks);
+        uint[] order = [.. Enumerable.Range(0, 2048).OrderBy(block => block + random.Next(16)).Select(block => (uint)block)];
+        foreach (uint[] together in order.Chunk(32))
+        {
+            disk.Write([.. together.Select(block => new BlockRange(block, block + 1))]);
+            Assert.InRange(disk.Excess.Length, 0, (int)Limit);
+        }
+
+        Assert.InRange(disk.Waits, 1, 8);     // of 64
+        Assert.All(disk.Excess, block => Assert.InRange(block, 2048u, 2048 + Limit - 1));
     }
 
     [Theory]
-    [InlineData(0, true)]
-    [InlineData(1, true)]
-    [InlineData(2 * 15, true)]
-    [InlineData((2 * 15) + 1, false)]
-    [InlineData(-15, true)]
-    [InlineData(-16, false)]
-    public void A_write_near_the_last_one_is_taken_for_sequential(int step, bool isWidened)
+    [InlineData(2)]
+    [InlineData(8)]
+    public void Several_sequential_writers_are_told_apart(int writers)
     {
-        MarkAhead markAhead = new(Ahead);
-        markAhead.Widen(new BlockRange(100, 101), Blocks);
-        BlockRange blocks = new((uint)(100 + step), (uint)(101 + step));
+        MarkedDisk disk = new(Limit, Blocks);
+        for (uint step = 0; step < 500; step++)
+        {
+            for (uint writer = 0; writer < writers; writer++) disk.Write((writer * 4096) + step);
+        }
 
-        BlockRange marked = markAhead.Widen(blocks, Blocks);
+        Assert.Equal(4 * writers, disk.Waits);
+        Assert.InRange(disk.Excess.Length, 0, writers * (int)Limit);
+    }
 
-        Assert.Equal(isWidened ? blocks with { End = blocks.End + Ahead } : blocks, marked);
+    [Fact]
+    public void A_sequential_writer_is_found_among_scattered_ones()
+    {
+        Random random = new(1);
+        MarkedDisk disk = new(Limit, 1 << 22);
+        for (uint step = 0; step < 500; step++)
+        {
+            uint far = (1 << 20) + (uint)random.Next(1 << 21);
+            disk.Write(new BlockRange(far, far + 1), new BlockRange(step, step + 1));
+        }
+
+        Assert.Equal(500, disk.Waits);      // each of them for the scattered writer
+        Assert.Equal(1, disk.Scattered);
+        Assert.InRange(disk.Excess.Length, 1, (int)Limit);
+        Assert.All(disk.Excess, block => Assert.InRange(block, 500u, 500 + Limit - 1));
+    }
+
+    [Fact]
+    public void A_writer_that_goes_backwards_marks_what_it_writes_and_nothing_else()
+    {
+        MarkedDisk disk = new(Limit, Blocks);
+        for (uint block = 1000; block > 0; block--) disk.Write(block);
+
+        Assert.Empty(disk.Excess);
+    }
+
+    [Theory]
+    [InlineData(1, 2)]
+    [InlineData(3, 4)]
+    [InlineData(16, 16)]
+    [InlineData(200, 200)]
+    public void Writes_may_be_longer_than_a_block_and_begin_within_one(uint step, uint length)
+    {
+        MarkedDisk disk = new(Limit, Blocks);
+        for (uint begin = 0; begin < 200 * step; begin += step) disk.Write(new BlockRange(begin, begin + length));
+
+        Assert.InRange(disk.Excess.Length, 0, (int)Limit);
+        Assert.All(disk.Excess, block => Assert.InRange(block, (199 * step) + length, (199 * step) + length + Limit - 1));
+        if (step <= 16) Assert.InRange(disk.Waits, 4, 4 + (length > 8 ? 200 / 4 : 0));
+    }
+
+    [Theory]
+    [InlineData(2)]
+    [InlineData(5)]
+    [InlineData(33)]
+    public void A_writer_that_leaves_blocks_out_has_its_excess_bounded_all_the_same(uint step)
+    {
+        MarkedDisk disk = new(Limit, Blocks);
+        for (uint block = 0; block < 64; block++) disk.Write(block);
+        for (uint i = 0; i < 1000; i++)
+        {
+            disk.Write(64 + (i * step));
+            Assert.InRange(disk.Excess.Length, 0, (int)Limit);
+        }
+    }
+
+    [Theory, MemberData(nameof(Seeds.For), 20, MemberType = typeof(Seeds))]
+    public void Whoever_writes_has_no_more_marked_than_the_limit_ahead_of_what_was_written(int seed)
+    {
+        Random random = new(seed);
+        uint limit = (uint)random.Next(1, 100);
+        const uint blocks = 4096;
+        MarkedDisk disk = new(limit, blocks);
+        uint[] positions = [0, 0, 0];
+        HashSet<uint> written = [];
+        for (int i = 0; i < 2000; i++)
+        {
+            ref uint position = ref positions[random.Next(positions.Length)];
+            position = random.Next(20) switch
+            {
+                0 => (uint)random.Next((int)blocks),
+                1 => position + (uint)random.Next(8),
+                2 => position - Math.Min(position, (uint)random.Next(8)),
+                _ => position,
+            };
+            if (position >= blocks) position = 0;
+            BlockRange range = new(position, Math.Min(blocks, position + 1 + (uint)random.Next(4)));
+            for (uint block = range.Begin; block < range.End; block++) written.Add(block);
+            disk.Write(range);
+            position = range.End;
+            if (random.Next(300) == 0)
+            {
+                disk.BeginEra();
+                written.Clear();
+            }
+
+            Assert.All(disk.Excess, block => Assert.Contains(
+                written, other => other < block && block - other <= limit));
+        }
+    }
+
+    [Fact]
+    public void A_stream_that_goes_on_in_the_next_era_is_known_at_once()
+    {
+        MarkedDisk disk = new(Limit, Blocks);
+        for (uint block = 0; block < 500; block++) disk.Write(block);
+        int waits = disk.Waits;
+        disk.BeginEra();
+        Assert.Empty(disk.Marked);
+        disk.Write(500);
+
+        Assert.Equal(Enumerable.Range(500, 65), disk.Marked.Select(block => (int)block));
+        for (uint block = 501; block < 1000; block++) disk.Write(block);
+        Assert.Equal(waits + 1, disk.Waits);
+    }
+
+    [Fact]
+    public void A_stream_that_does_not_go_on_marks_nothing_in_the_next_era()
+    {
+        MarkedDisk disk = new(Limit, Blocks);
+        for (uint block = 0; block < 500; block++) disk.Write(block);
+        disk.BeginEra();
+        disk.Write(20_000);
+
+        Assert.Equal([20_000u], disk.Marked);
     }
 
     [Fact]
     public void Nothing_is_marked_behind_the_end()
     {
-        using TestEra era = Active();
-        era.Write(1018, 1019);
+        MarkedDisk disk = new(Limit, blocks: 1024);
+        for (uint block = 900; block < 1024; block++) disk.Write(block);
 
-        Assert.Equal(Enumerable.Range(1018, 6), era.WrittenSince(1));
+        Assert.Empty(disk.Excess);
+        Assert.Equal(4, disk.Waits);
     }
 
     [Fact]
-    public void Every_era_is_marked_anew()
+    public void A_stream_that_comes_to_marked_blocks_goes_on_over_them()
     {
-        using TestEra era = Active();
-        era.Write([.. Enumerable.Range(100, 32)]);
-        uint next = era.Target.Checkpoint();
-        era.Write([.. Enumerable.Range(100, 32)]);
+        MarkedDisk disk = new(Limit, Blocks);
+        disk.Write(new BlockRange(300, 400));
+        for (uint block = 0; block < 600; block++) disk.Write(block);
 
-        Assert.Equal(Enumerable.Range(100, 32), era.WrittenSince(next).Take(32));
+        Assert.Equal(5, disk.Waits);
+        Assert.All(disk.Excess, block => Assert.InRange(block, 600u, 600 + Limit - 1));
     }
 
     [Fact]
     public void Without_it_each_first_write_marks_its_own_blocks()
     {
-        using TestEra era = TestEra.Active();
-        era.Write(100, 101);
+        MarkedDisk disk = new(limit: 0, Blocks);
+        for (uint block = 0; block < 100; block++) disk.Write(block);
 
-        Assert.Equal([100, 101], era.WrittenSince(1));
-    }
-
-    [Theory, MemberData(nameof(Seeds.For), 20, MemberType = typeof(Seeds))]
-    public void What_is_marked_begins_with_what_is_written_and_stays_on_the_device(int seed)
-    {
-        Random random = new(seed);
-        uint ahead = (uint)random.Next(1, 100);
-        MarkAhead marks = new(ahead);
-        for (int i = 0; i < 1000; i++)
-        {
-            uint begin = (uint)random.Next(Blocks);
-            BlockRange written = new(begin, begin + 1 + (uint)random.Next((int)(Blocks - begin)));
-            BlockRange marked = marks.Widen(written, Blocks);
-
-            Assert.Equal(written.Begin, marked.Begin);
-            Assert.InRange(marked.End, written.End, Math.Min(Blocks, written.End + ahead));
-        }
+        Assert.Equal(100, disk.Waits);
+        Assert.Empty(disk.Excess);
     }
 
     [Theory]
-    [InlineData(uint.MaxValue)]
-    [InlineData(int.MaxValue)]
-    public void An_absurd_distance_marks_to_the_end(uint ahead)
+    [InlineData(1)]
+    [InlineData(65_536)]
+    public void Any_limit_will_do(uint limit)
     {
-        MarkAhead marks = new(ahead);
-        marks.Widen(new BlockRange(0, 1), int.MaxValue);
+        MarkedDisk disk = new(limit, Blocks);
+        for (uint block = 0; block < 3000; block++) disk.Write(block);
 
-        Assert.Equal(new BlockRange(1, int.MaxValue), marks.Widen(new BlockRange(1, 2), int.MaxValue));
+        Assert.InRange(disk.Excess.Length, 1, Math.Min((int)limit, 3000));
     }
 
-    private static TestEra Active()
+    [Fact]
+    public void Looking_for_streams_allocates_nothing()
     {
-        TestEra era = new(Blocks, new ProbeDevice(1 << 20), new ProbeDevice(Blocks * TestEra.BlockBytes), Ahead);
-        era.Target.Resume();
-        return era;
-    }
+        MarkAhead markAhead = new(Limit);
+        for (uint block = 0; block < 100; block++)
+        {
+            MarkGroup group = new(SystemThreads.Instance);
+            group.Add(new BlockRange(block, block + 1));
+            markAhead.Plan(group, Blocks);
+        }
 
-    private static int CountCommits(TestEra era, Action write)
-    {
-        int commits = 0;
-        era.Metadata.Before = operation => commits += operation is { Call: DeviceCall.Write, Offset: 0 } ? 1 : 0;
-        write();
-        era.Metadata.Before = null;
-        return commits;
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        bool asks = false;
+        for (uint block = 50; block < 150; block++) asks |= markAhead.Reach(new BlockRange(block, block + 1));
+        Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - before);
+        Assert.True(asks);
     }
 }
