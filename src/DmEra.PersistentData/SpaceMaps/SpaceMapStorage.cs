@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using DmEra.Devices;
 using DmEra.Devices.Binary;
 using DmEra.PersistentData.Blocks;
 using DmEra.PersistentData.BTrees;
@@ -38,12 +39,9 @@ internal sealed class SpaceMapStorage(TransactionManager transactions, MetadataS
     public StoredCounts Read(SpaceMapRoot root)
     {
         ulong blockCount = root.NrBlocks;
-        if (blockCount is 0 or > BitmapHeader.MaxMetadataBlocks || blockCount > _blocks.BlockCount)
-        {
-            throw Corrupt(0, $"space map counts {blockCount} blocks, but the device has {_blocks.BlockCount}");
-        }
-
+        if (blockCount is 0 or > BitmapHeader.MaxMetadataBlocks) throw CountsTooMany(blockCount);
         List<CountBitmap> bitmaps = LoadBitmaps(root, out bool countsToDeviceEnd);
+        if (blockCount > _blocks.BlockCount && !TryRestoreLength(blockCount, bitmaps)) throw CountsTooMany(blockCount);
         OverflowCounts overflow = LoadOverflow(root.RefCountRoot, blockCount, bitmaps);
         CheckOwnBlocks(root, bitmaps);
         return new StoredCounts(root, bitmaps, overflow, countsToDeviceEnd);
@@ -197,6 +195,20 @@ internal sealed class SpaceMapStorage(TransactionManager transactions, MetadataS
             if (count != 1) throw Corrupt(block, $"has reference count {count}, but is pointed at once");
         }
     }
+
+    /// <summary>A copy of a sparse file may end where the last block in use does. The kernel wants all of it.</summary>
+    private bool TryRestoreLength(ulong blockCount, List<CountBitmap> bitmaps)
+    {
+        for (ulong block = _blocks.BlockCount; block < blockCount; block++)
+        {
+            if (bitmaps[MetadataSpaceMap.IndexOf(block, out int position)][position] != 0) return false;
+        }
+
+        return _blocks.Device is IExtendable device && device.TryExtend((long)blockCount * BlockManager.BlockSize);
+    }
+
+    private MetadataCorruptException CountsTooMany(ulong blockCount) =>
+        Corrupt(0, $"space map counts {blockCount} blocks, but the device has {_blocks.BlockCount}");
 
     private static MetadataCorruptException Corrupt(ulong block, string cause) =>
         new(block, cause, MetadataCorruption.Damaged);

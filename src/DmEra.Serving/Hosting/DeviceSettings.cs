@@ -2,6 +2,7 @@ using DmEra.Devices;
 using DmEra.Nbd.Client;
 using DmEra.PersistentData.Blocks;
 using DmEra.Serving.Sockets;
+using DmEra.Target.Chronicles;
 using DmEra.Target.History;
 using DmEra.Target.Mapping;
 using DmEra.Target.Metadata;
@@ -71,7 +72,9 @@ public sealed record DeviceSettings
         uint blockSectors = BlockSize is long bytes ? BlockSectors(bytes) : ExistingBlockSectors() ?? DefaultBlockSectors;
         string origin = remote is null ? Path.GetFullPath(Origin) : Origin;
         EraTable table = new(0, size / EraTable.SectorSize, Path.GetFullPath(Metadata), origin, blockSectors);
-        if (!Path.Exists(Metadata)) files.CreateSparse(Metadata, MetadataSizing.SuggestedBytes(table.BlockCount));
+        if (Path.Exists(Metadata)) return table;
+        files.CreateSparse(Metadata, MetadataSizing.SuggestedBytes(table.BlockCount));
+        files.Expect(EraChronicle.PathFor(Metadata));
         return table;
     }
 

@@ -31,6 +31,12 @@ public sealed class NewFiles : IDisposable
         }
     }
 
+    /// <summary>Somebody else may make this file beside them: unless it is there already, it is removed with them.</summary>
+    public void Expect(string path)
+    {
+        if (!Path.Exists(path)) _paths.Add(path);
+    }
+
     /// <summary>From now on the files are the user's.</summary>
     public void Keep() => _paths.Clear();
 

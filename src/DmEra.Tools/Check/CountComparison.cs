@@ -26,8 +26,14 @@ internal sealed class CountComparison(Inspection inspection, SpaceMapWalk spaceM
     public void Run()
     {
         ulong deviceBlocks = inspection.Ledger.BlockCount;
-        if (spaceMap.Root.NrBlocks > deviceBlocks)
-            LogAtRoot(FaultLevel.Damage, $"it counts {spaceMap.Root.NrBlocks} blocks, but there are only {deviceBlocks}");
+        ulong counted = spaceMap.Root.NrBlocks;
+        if (counted > deviceBlocks)
+        {
+            LogAtRoot(
+                FaultLevel.Damage,
+                $"it counts {counted} blocks, but there are only {deviceBlocks}: all of them are {counted * BlockManager.BlockSize} bytes");
+        }
+
         for (int i = 0; i < spaceMap.Bitmaps.Count; i++) CompareBitmap(i);
         EndLeak();
         if (spaceMap.Bitmaps.Count == 0 || !_isWhole) return;

@@ -150,6 +150,37 @@ public sealed class SpaceMapSparseTests : IDisposable
     }
 
     [Fact]
+    public void Copy_that_ends_with_the_last_block_in_use_is_made_as_long_as_it_was()
+    {
+        List<ulong> all = AllocateAll(1000);
+        Commit();
+        _content.BlockCount = 1 + new DecodedSpaceMap(_content).UsedBlocks.Max();
+        Reopen();
+        Assert.Equal(Total, _content.BlockCount);
+        Assert.DoesNotContain(Map.Allocate(), all);
+        Commit();
+
+        _content.BlockCount = new DecodedSpaceMap(_content).UsedBlocks.Max();
+        Assert.Throws<MetadataCorruptException>(Reopen);
+    }
+
+    [Fact]
+    public void Largest_map_takes_half_a_byte_of_memory_a_block_and_little_space_when_nearly_empty()
+    {
+        using SparseDevice device = new(new RecordingDevice(BitmapHeader.MaxMetadataBlocks));
+        MetadataStore.Create(new BlockManager(device), TestSuperblock.Format).Commit(TestSuperblock.Numbered(1));
+        Assert.InRange(device.Backed, 2 * 255ul, 4 * Step);     // the bitmaps, and room for as many to be written
+        BlockManager blocks = new(device);
+
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        MetadataStore store = MetadataStore.Open(blocks, TestSuperblock.Format);
+        long taken = GC.GetAllocatedBytesForCurrentThread() - before;
+
+        Assert.Equal(BitmapHeader.MaxMetadataBlocks, store.SpaceMap.BlockCount);
+        Assert.InRange(taken, (long)BitmapHeader.MaxMetadataBlocks / 2, 3L << 20);
+    }
+
+    [Fact]
     public void Blocks_in_use_behind_the_frontier_are_read_and_freed_as_any()
     {
         // As the kernel leaves it, whose allocations go round.

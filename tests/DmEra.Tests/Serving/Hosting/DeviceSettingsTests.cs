@@ -40,7 +40,11 @@ public sealed class DeviceSettingsTests : IDisposable
     [Fact]
     public void Files_are_unmade_unless_they_come_to_be_served()
     {
-        using (NewFiles files = new()) Request(size: GiB).Prepare(files);
+        using (NewFiles files = new())
+        {
+            Request(size: GiB).Prepare(files);
+            File.WriteAllText(_folder["disk.era.chronicle"], "as the target makes it");
+        }
 
         Assert.Empty(Directory.EnumerateFileSystemEntries(_folder.Path));
     }

@@ -45,7 +45,7 @@ public sealed class MetadataCheckerTests
         CheckReport report = Examine(image[..(100 * BlockManager.BlockSize)]);
 
         Assert.False(report.IsTrustworthy);
-        Assert.Contains(report.Faults, fault => fault.Cause == "it counts 1024 blocks, but there are only 100");
+        Assert.Contains(report.Faults, fault => fault.Cause == "it counts 1024 blocks, but there are only 100: all of them are 4194304 bytes");
     }
 
     [Fact]
