@@ -81,6 +81,9 @@ internal sealed partial class EraTransactions
         {
             Writeset writeset = RequireOpen();
             _markAhead.Plan(group, _metadata.NrBlocks);
+
+            // A writer that overtook the last commit ahead of it has what it waits for; this one is for what comes next.
+            if (group.IsServedIn(writeset)) group.Complete(failure: null);
             try { MakeDurable(group, writeset); }
             catch (MetadataFullException) when (group.Ahead.Count > 0 && _failure == null)
             {

@@ -11,6 +11,7 @@ internal sealed class MarkGroup(IThreads threads)
     private readonly Completion _completion = new(threads);
     private readonly List<BlockRange> _ranges = [];
     private Exception? _failure;
+    private bool _isOver;       // for the worker
 
     /// <summary>Requests that wait for this group.</summary>
     public int Count => _ranges.Count;
@@ -27,12 +28,17 @@ internal sealed class MarkGroup(IThreads threads)
     public void Add(BlockRange blocks) => _ranges.Add(blocks);
 
     /// <summary>True when there is nothing left to do, as when an earlier group marked the same blocks.</summary>
-    public bool IsMarkedIn(Writeset writeset) => AreMarkedIn(writeset, _ranges) && AreMarkedIn(writeset, Ahead);
+    public bool IsMarkedIn(Writeset writeset) => IsServedIn(writeset) && AreMarkedIn(writeset, Ahead);
 
-    /// <summary>Ends it for all that wait.</summary>
+    /// <summary>True when nobody has to wait any longer.</summary>
+    public bool IsServedIn(Writeset writeset) => AreMarkedIn(writeset, _ranges);
+
+    /// <summary>Ends it for all that wait, unless that was done before.</summary>
     /// <param name="failure">null: the marks are durable.</param>
     public void Complete(Exception? failure)
     {
+        if (_isOver) return;
+        _isOver = true;
         _failure = failure;
         _completion.Complete();
     }

@@ -30,6 +30,32 @@ public class SequentialWriterTests
     }
 
     [Fact]
+    public void Overtaking_a_commit_it_waits_for_that_one_and_not_for_the_next()
+    {
+        using TestEra era = Active();
+        using Gate commit = new();
+        using Gate next = new();
+        era.Write(0, 1, 2, 3);
+        int flushes = 0;
+        era.Metadata.Before = operation =>
+        {
+            if (operation.Call != DeviceCall.Flush) return;
+            flushes++;
+            if (flushes == 1) commit.Pass();
+            if (flushes == 3) next.Pass();      // the superblock's was the second
+        };
+        era.Write(4, 5, 6);
+        commit.UntilArrived();
+        era.Write(7);
+        Background overtaking = Background.Run(() => era.Write(8));
+        era.Threads.UntilWaiting(1);
+        commit.Open();
+        next.UntilArrived();
+        overtaking.Join();
+        next.Open();
+    }
+
+    [Fact]
     public void No_write_reaches_the_origin_before_its_mark_is_durable()
     {
         using TestEra era = Active();
