@@ -1,5 +1,4 @@
 using DmEra.Devices;
-using DmEra.Target.History;
 
 namespace DmEra.Target.Mapping;
 
