@@ -52,7 +52,8 @@ public sealed class FileBlockDevice : IBlockDevice, IImmediateAccess, IReadAhead
     public (uint Major, uint Minor)? DeviceNumber =>
         _status.IsBlockDevice ? (_status.Identity.Major, _status.Identity.Minor) : null;
 
-    /// <summary>Opens for reading and writing and locks out every other opener.</summary>
+    /// <summary>Opens for reading and writing and locks out every other opener that asks for the lock, as all of this program do. QEMU
+    /// asks for one of another kind, and for a file that is mounted somewhere the kernel asks for none.</summary>
     /// <exception cref="DeviceException">Missing, not a file or block node, not permitted, or EBUSY: in use.</exception>
     public static FileBlockDevice Open(string path) => Open(path, writable: true);
 

@@ -37,7 +37,7 @@ internal sealed class BackupMemory
         string path = SideFile.PathFor(metadata, Suffix);
         try
         {
-            return new BackupMemory(metadata, path, File.Exists(path) ? Parse(path) : []);
+            return new BackupMemory(metadata, path, Parse(path));
         }
         catch (Exception fault) when (fault is IOException or UnauthorizedAccessException or JsonException)
         {
@@ -94,8 +94,8 @@ internal sealed class BackupMemory
 
     private static List<RememberedImage> Parse(string path)
     {
-        using FileStream file = File.OpenRead(path);
-        if (file.Length > LongestFile) throw new JsonException("it is too long");
-        return JsonSerializer.Deserialize(file, BackupJson.Default.ListRememberedImage)?.FindAll(image => image is not null) ?? [];
+        if (SideFile.TryRead(path, LongestFile) is not byte[] json) return [];
+        if (json.Length > LongestFile) throw new JsonException("it is too long");
+        return JsonSerializer.Deserialize(json, BackupJson.Default.ListRememberedImage)?.FindAll(image => image is not null) ?? [];
     }
 }

@@ -44,7 +44,7 @@ public sealed class LabelBook
     public static LabelBook Read(string metadata)
     {
         string path = PathFor(metadata);
-        return new LabelBook(path, File.Exists(path) ? Parse(path) : []);
+        return new LabelBook(path, Parse(path));
     }
 
     /// <summary>Changes the labels of a device, with nobody else changing them meanwhile.</summary>
@@ -55,8 +55,8 @@ public sealed class LabelBook
         string path = PathFor(metadata);
         Directory.CreateDirectory(System.IO.Path.GetDirectoryName(path)!);
         // A lock of its own: the file itself is replaced.
-        using FileStream taken = TakeLock($"{path}.lock");
-        LabelBook book = new(path, File.Exists(path) ? Parse(path) : []);
+        using IDisposable taken = TakeLock($"{path}.lock");
+        LabelBook book = new(path, Parse(path));
         T result = change(book);
         string temporary = $"{path}.new";
         File.Delete(temporary);     // from a program that was killed
@@ -133,13 +133,10 @@ public sealed class LabelBook
         ? $"'{label}': no such label, and no number; there are no labels in {Path}"
         : $"'{label}': no such label, and no number; {Path} has {string.Join(", ", Labels.Select(other => $"'{other.Label}'"))}");
 
-    private static FileStream TakeLock(string path)
+    private static IDisposable TakeLock(string path)
     {
-        try
-        {
-            return new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
-        }
-        catch (IOException) when (File.Exists(path))
+        try { return SideFile.TakeLock(path); }
+        catch (DeviceException fault) when (fault.Errno == Errno.EBUSY)
         {
             throw new LabelException($"{path}: somebody else is changing the labels; try again");
         }
@@ -147,11 +144,11 @@ public sealed class LabelBook
 
     private static IReadOnlyList<EraLabel> Parse(string path)
     {
+        if (SideFile.TryRead(path, LongestFile) is not byte[] json) return [];
         try
         {
-            using FileStream file = File.OpenRead(path);
-            if (file.Length > LongestFile) throw new JsonException("it is too long");
-            IReadOnlyList<EraLabel?>? labels = JsonSerializer.Deserialize(file, Json.IReadOnlyListEraLabel);
+            if (json.Length > LongestFile) throw new JsonException("it is too long");
+            IReadOnlyList<EraLabel?>? labels = JsonSerializer.Deserialize(json, Json.IReadOnlyListEraLabel);
             return labels?.Contains(null) == false ? [.. labels.OfType<EraLabel>()] : throw new JsonException("it is no list of labels");
         }
         catch (JsonException fault)

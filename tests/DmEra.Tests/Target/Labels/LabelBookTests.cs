@@ -1,3 +1,4 @@
+using DmEra.Devices;
 using DmEra.Target.Chronicles;
 using DmEra.Target.Labels;
 
@@ -58,6 +59,24 @@ public sealed class LabelBookTests : IDisposable
 
         Assert.Contains("other metadata", Refusal(() => Find(book, "snapshot", Guid.NewGuid(), 9)), StringComparison.Ordinal);
         Assert.Contains("put back from a copy", Refusal(() => Find(book, "snapshot", Lineage, 4)), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void What_is_no_file_is_neither_followed_nor_waited_for()
+    {
+        File.CreateSymbolicLink($"{Metadata}.labels.lock", _folder["elsewhere"]);
+        Assert.Contains("no link to one", Assert.Throws<DeviceException>(() => Add("label", 1)).Message, StringComparison.Ordinal);
+        Assert.False(File.Exists(_folder["elsewhere"]));
+        File.Delete($"{Metadata}.labels.lock");
+
+        Oracle.Run("mkfifo", $"{Metadata}.labels").AssertSuccess();
+        Assert.Throws<DeviceException>(() => LabelBook.Read(Metadata));
+        Assert.Throws<DeviceException>(() => Add("label", 1));
+        File.Delete($"{Metadata}.labels");
+
+        File.WriteAllText(_folder["other"], "[]");
+        File.CreateSymbolicLink($"{Metadata}.labels", _folder["other"]);
+        Assert.Throws<DeviceException>(() => LabelBook.Read(Metadata));
     }
 
     [Fact]
