@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
 using System.Globalization;
+using DmEra.Cli.Serving;
 using DmEra.Serving;
 using DmEra.Target.Tracking;
 
@@ -25,9 +26,13 @@ internal static class CommonArguments
         return operand;
     }
 
+    /// <summary>The control socket of a process that serves many devices.</summary>
+    public static Option<string?> DaemonSocket() => Text(
+        "--control", "PATH", $"control socket of the process [default: {DaemonSession.SocketName}.ctl in the runtime folder]");
+
     /// <summary>A device in use, whoever maps it.</summary>
     public static Argument<string> AnyDevice() =>
-        Operand("DEVICE", "name from 'era ls', path of a control socket, or device of the kernel's dm-era");
+        Operand("DEVICE", "name from 'era ls', path that it serves, path of a control socket, or device of the kernel's dm-era");
 
     /// <summary>Opens it.</summary>
     /// <exception cref="CommandException">There is no such device.</exception>
@@ -37,7 +42,7 @@ internal static class CommonArguments
 
     /// <summary>A device being served, as the commands that talk to its server name it.</summary>
     public static Argument<string> Device() =>
-        Operand("DEVICE", "name from 'era ls', or path of a control socket");
+        Operand("DEVICE", "name from 'era ls', path that it serves, or path of a control socket");
 
     /// <summary>An option with a path or a word behind it.</summary>
     public static Option<string?> Text(string name, string valueName, string description, params string[] aliases)

@@ -1,15 +1,19 @@
+using DmEra.Cli.Serving;
 using DmEra.Control;
+using DmEra.Devices;
 using DmEra.Kernel;
 using DmEra.Nbd;
+using DmEra.Serving;
 using DmEra.Serving.Sockets;
 using DmEra.Target.Tracking;
 
 namespace DmEra.Cli;
 
-/// <summary>Finds a device in use by what the user calls it.</summary>
+/// <summary>Finds a device in use by what the user calls it: its name, the path that it serves, the path of a control socket, or the beginning of
+/// a name where a person types it.</summary>
 internal static class DeviceLookup
 {
-    /// <summary>Opens a device: a name from <c>era ls</c>, the path of a control socket, or a device of the kernel's dm-era.</summary>
+    /// <summary>Opens a device that a server of ours or the kernel's dm-era maps.</summary>
     /// <param name="device">As the user calls it.</param>
     /// <param name="error">Is told what about an era was taken on trust.</param>
     /// <param name="stop">Ends requests.</param>
@@ -20,7 +24,7 @@ internal static class DeviceLookup
 
     /// <summary>As <see cref="Open"/>; null when there is no such device.</summary>
     public static ILiveDevice? TryOpen(string device, TextWriter error, CancellationToken stop = default) =>
-        TryConnect(device) is ControlClient client ? ControlledDevice.Open(client, device, stop)
+        TryConnect(device) is ControlClient client ? ControlledDevice.Open(client, ListeningSocket.IsSocket(device) ? device : null, stop)
         : File.Exists(device) ? KernelDevice.TryOpen(device, line => error.WriteLine($"era: {line}"))
         : null;
 
@@ -28,12 +32,43 @@ internal static class DeviceLookup
     /// <exception cref="CommandException">There is no such device.</exception>
     public static ControlClient Connect(string device) => TryConnect(device) ?? throw Unknown(device);
 
+    /// <summary>Opens the control plane of a process that serves many devices.</summary>
+    /// <param name="socket">Path of its control socket; null: the default.</param>
+    /// <exception cref="CommandException">There is none.</exception>
+    public static ControlClient ConnectToDaemon(string? socket)
+    {
+        string path = socket ?? RuntimeFolder.FromEnvironment().ControlSocket(DaemonSession.SocketName);
+        return ListeningSocket.IsSocket(path) ? new ControlClient(path)
+            : throw new CommandException($"{path}: no such control socket; 'era serve --config' starts a process for many devices");
+    }
+
     private static ControlClient? TryConnect(string device)
     {
         if (RuntimeFolder.FromEnvironment().FindControlSocket(device) is string named) return new ControlClient(named);
-        return ListeningSocket.IsSocket(device) ? new ControlClient(device) : null;
+        if (ListeningSocket.IsSocket(device)) return new ControlClient(device);
+        IReadOnlyList<DeviceDescription> served = ServedDevices.Find(static _ => { });
+        DeviceDescription? found = served.FirstOrDefault(other => string.Equals(other.Name, device, StringComparison.Ordinal))
+            ?? served.FirstOrDefault(other => Serves(other, device))
+            ?? FindByBeginning(served, device);
+        return found is null ? null : new ControlClient(found.ControlSocket!, found.Name);
     }
 
-    private static CommandException Unknown(string device) =>
-        new($"{device}: no such device is being served; 'era ls' lists those that are");
+    private static bool Serves(DeviceDescription device, string path) =>
+        string.Equals(device.Origin, path, StringComparison.Ordinal)
+        || (FileStatus.TryOf(path) is { } status && status.Identity == FileStatus.TryOf(device.Origin)?.Identity);
+
+    // A script must not mean another device because one was added.
+    private static DeviceDescription? FindByBeginning(IReadOnlyList<DeviceDescription> served, string beginning)
+    {
+        if (Console.IsInputRedirected) return null;
+        DeviceDescription[] found = [.. served.Where(other => other.Name.StartsWith(beginning, StringComparison.Ordinal))];
+        return found.Length <= 1 ? found.FirstOrDefault()
+            : throw new CommandException($"{beginning}: may be any of {string.Join(", ", found.Select(other => other.Name))}");
+    }
+
+    private static CommandException Unknown(string device)
+    {
+        string hint = NearestWord.Hint(device, ServedDevices.Find(static _ => { }).Select(other => other.Name));
+        return new CommandException($"{device}: no such device is being served; 'era ls' lists those that are{hint}");
+    }
 }

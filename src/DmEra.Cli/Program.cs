@@ -34,6 +34,9 @@ internal static class Program
         RootCommand root = new("Serves disks and records which blocks were written in which era (dm-era in user space).")
         {
             ServeCommand.Create(),
+            AttachCommand.Create(),
+            DetachCommand.Create(),
+            ReloadCommand.Create(),
             LsCommand.Create(),
             StatusCommand.Create(),
             TableCommand.Create(),

@@ -4,6 +4,8 @@ using System.Text;
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
 using DmEra.Serving;
+using DmEra.Serving.Configuration;
+using DmEra.Serving.Hosting;
 using DmEra.Serving.Sockets;
 using DmEra.Target.Chronicles;
 using DmEra.Target.History;
@@ -11,19 +13,24 @@ using DmEra.Target.Tracking;
 
 namespace DmEra.Control;
 
-/// <summary>The control plane of a served device, as its commands see it. Every fault is a
+/// <summary>The control plane of a served device, or of the process that serves it, as commands see it. Every fault is a
 /// <see cref="ControlException"/> with the server's own words.</summary>
 public sealed class ControlClient : IDisposable
 {
-    private const string Root = "http://localhost/v1/device";
+    private const string Root = "http://localhost/v1";
+    private const string All = $"{Root}/devices";
 
     private readonly string _socketPath;
+    private readonly string _device;
     private readonly HttpClient _http;
 
     /// <summary>Prepares for requests to a control socket.</summary>
-    public ControlClient(string socketPath)
+    /// <param name="socketPath">Path of the socket.</param>
+    /// <param name="device">The name of the device that is meant; null: the only one there.</param>
+    public ControlClient(string socketPath, string? device = null)
     {
         _socketPath = socketPath;
+        _device = device is null ? $"{Root}/device" : UrlOf(device);
         SocketsHttpHandler handler = new()
         {
             UseProxy = false,
@@ -32,6 +39,35 @@ public sealed class ControlClient : IDisposable
         };
         // A checkpoint takes as long as the slowest write.
         _http = new HttpClient(handler) { Timeout = Timeout.InfiniteTimeSpan };
+    }
+
+    /// <summary>What all devices of the process are and do.</summary>
+    public async Task<IReadOnlyList<DeviceDescription>> ListAsync(CancellationToken cancellation)
+    {
+        using HttpResponseMessage response = await SendToAsync(HttpMethod.Get, All, null, cancellation);
+        return await ReadAsync(response, ControlJson.Context.IReadOnlyListDeviceDescription, cancellation);
+    }
+
+    /// <summary>Takes a device into service.</summary>
+    public async Task<DeviceDescription> AttachAsync(DeviceRequest device, CancellationToken cancellation)
+    {
+        using JsonContent content = JsonContent.Create(device, ControlJson.Context.DeviceRequest);
+        using HttpResponseMessage response = await SendToAsync(HttpMethod.Post, All, content, cancellation);
+        return await ReadAsync(response, ControlJson.Context.DeviceDescription, cancellation);
+    }
+
+    /// <summary>Takes a device out of service; completes when it can be served again.</summary>
+    /// <param name="name">The device.</param>
+    /// <param name="force">Whether the connections of clients may be ended for it.</param>
+    /// <param name="cancellation">Gives up.</param>
+    public async Task DetachAsync(string name, bool force, CancellationToken cancellation) =>
+        (await SendToAsync(HttpMethod.Delete, $"{UrlOf(name)}?force={(force ? "true" : "false")}", null, cancellation)).Dispose();
+
+    /// <summary>Has the process read its configuration anew.</summary>
+    public async Task<LoadReport> ReloadAsync(CancellationToken cancellation)
+    {
+        using HttpResponseMessage response = await SendToAsync(HttpMethod.Post, $"{Root}/reload", null, cancellation);
+        return await ReadAsync(response, ControlJson.Context.LoadReport, cancellation);
     }
 
     /// <summary>What the device is and does.</summary>
@@ -146,10 +182,15 @@ public sealed class ControlClient : IDisposable
     private async Task DeleteAsync(string path, CancellationToken cancellation) =>
         (await SendAsync(HttpMethod.Delete, path, null, cancellation)).Dispose();
 
-    private async Task<HttpResponseMessage> SendAsync(
-        HttpMethod method, string path, HttpContent? content, CancellationToken cancellation)
+    private static string UrlOf(string device) => $"{All}/{Uri.EscapeDataString(device)}";
+
+    private Task<HttpResponseMessage> SendAsync(HttpMethod method, string path, HttpContent? content, CancellationToken cancellation) =>
+        SendToAsync(method, _device + path, content, cancellation);
+
+    private async Task<HttpResponseMessage> SendToAsync(
+        HttpMethod method, string url, HttpContent? content, CancellationToken cancellation)
     {
-        using HttpRequestMessage request = new(method, Root + path) { Content = content };
+        using HttpRequestMessage request = new(method, url) { Content = content };
         HttpResponseMessage response;
         try
         {

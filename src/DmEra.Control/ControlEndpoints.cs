@@ -1,6 +1,8 @@
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
 using DmEra.Devices;
+using DmEra.Serving;
+using DmEra.Serving.Configuration;
 using DmEra.Serving.Hosting;
 using DmEra.Target.Chronicles;
 using DmEra.Target.History;
@@ -19,6 +21,8 @@ internal sealed class ControlEndpoints
     private const string Named = $"{All}/{{name}}";
     private const string Only = "/v1/device";
 
+    private const string Reload = "/v1/reload";
+
     private readonly DeviceHost _host;
     private readonly PauseResource _pauses = new();
     private readonly CancellationToken _stopping;
@@ -32,12 +36,20 @@ internal sealed class ControlEndpoints
     /// <summary>Adds the resources of a host's devices to a server.</summary>
     /// <param name="application">The server.</param>
     /// <param name="host">The devices.</param>
+    /// <param name="reload">Reads the host's configuration anew; null when it follows none.</param>
     /// <param name="log">Is told, a line each, of faults that cannot be answered any more.</param>
-    public static void Map(WebApplication application, DeviceHost host, Action<string> log)
+    public static void Map(WebApplication application, DeviceHost host, Func<LoadReport>? reload, Action<string> log)
     {
         ControlEndpoints endpoints = new(host, application.Lifetime.ApplicationStopping);
         application.Use((context, next) => AnswerFaults(context, next, log));
         application.MapGet(All, endpoints.ListAsync);
+        application.MapPost(All, endpoints.AttachAsync);
+        application.MapDelete(Named, context => Do(context, () => host.Detach(
+            (string)context.Request.RouteValues["name"]!, force: (string?)context.Request.Query["force"] is "true")));
+        application.MapPost(Reload, context => ReplyAsync(
+            context,
+            reload?.Invoke() ?? throw new BadHttpRequestException("this process follows no configuration", StatusCodes.Status409Conflict),
+            ControlJson.Context.LoadReport));
         endpoints.MapDevice(application, Only, _ => endpoints.OnlyDevice());
         endpoints.MapDevice(application, Named, context => endpoints.Find((string)context.Request.RouteValues["name"]!));
     }
@@ -91,6 +103,14 @@ internal sealed class ControlEndpoints
     private Task ListAsync(HttpContext context) => ReplyAsync(
         context, [.. _host.Devices.Select(device => device.Describe())], ControlJson.Context.IReadOnlyListDeviceDescription);
 
+    private async Task AttachAsync(HttpContext context)
+    {
+        DeviceRequest request = await ReadAsync(context, ControlJson.Context.DeviceRequest);
+        ServedDevice device = _host.Attach(request.Resolve());
+        context.Response.StatusCode = StatusCodes.Status201Created;
+        await ReplyAsync(context, device.Describe(), ControlJson.Context.DeviceDescription);
+    }
+
     private static async Task AnswerFaults(HttpContext context, RequestDelegate next, Action<string> log)
     {
         try
@@ -114,7 +134,8 @@ internal sealed class ControlEndpoints
     private static int StatusOf(Exception fault) => fault switch
     {
         BadHttpRequestException refusal => refusal.StatusCode,
-        JsonException => StatusCodes.Status400BadRequest,
+        JsonException or SettingsException => StatusCodes.Status400BadRequest,
+        ServingException => StatusCodes.Status409Conflict,
         EraTargetException { Errno: Errno.EINVAL } or EraNotBegunException => StatusCodes.Status409Conflict,
         EraTargetException { Errno: Errno.ENOSPC } => StatusCodes.Status507InsufficientStorage,
         _ => StatusCodes.Status500InternalServerError,

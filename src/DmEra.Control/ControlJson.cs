@@ -1,6 +1,8 @@
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using DmEra.Serving.Configuration;
+using DmEra.Serving.Hosting;
 using DmEra.Target.Chronicles;
 using DmEra.Target.Tracking;
 
@@ -33,6 +35,8 @@ public static class ControlJson
     RespectRequiredConstructorParameters = true)]
 [JsonSerializable(typeof(DeviceDescription))]
 [JsonSerializable(typeof(IReadOnlyList<DeviceDescription>))]
+[JsonSerializable(typeof(DeviceRequest))]
+[JsonSerializable(typeof(LoadReport))]
 [JsonSerializable(typeof(MessageRequest))]
 [JsonSerializable(typeof(ResizeRequest))]
 [JsonSerializable(typeof(EraBeginning))]

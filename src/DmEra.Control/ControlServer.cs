@@ -1,3 +1,4 @@
+using DmEra.Serving.Configuration;
 using DmEra.Serving.Hosting;
 using DmEra.Serving.Sockets;
 using Microsoft.AspNetCore.Builder;
@@ -23,8 +24,9 @@ public sealed class ControlServer : IAsyncDisposable
     /// <param name="host">What they are about.</param>
     /// <param name="listener">Where they come in.</param>
     /// <param name="log">Is told, a line each, of faults that cannot be answered.</param>
+    /// <param name="reload">Reads the host's configuration anew; null when it follows none.</param>
     public static async Task<ControlServer> StartAsync(
-        DeviceHost host, UnixListener listener, Action<string> log)
+        DeviceHost host, UnixListener listener, Action<string> log, Func<LoadReport>? reload = null)
     {
         // Empty: neither settings files of the current folder, nor the environment, nor signal handlers.
         WebApplicationBuilder builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
@@ -37,7 +39,7 @@ public sealed class ControlServer : IAsyncDisposable
             kestrel.ListenUnixSocket(listener.Path, endpoint => endpoint.Protocols = HttpProtocols.Http1);
         });
         WebApplication application = builder.Build();
-        ControlEndpoints.Map(application, host, log);
+        ControlEndpoints.Map(application, host, reload, log);
         await application.StartAsync();
         return new ControlServer(application);
     }

@@ -16,14 +16,14 @@ public sealed class ControlledDevice : ILiveDevice
     private readonly Lazy<IBlockDevice> _origin;
     private ControlPause? _pause;
 
-    private ControlledDevice(ControlClient client, string name, DeviceDescription device, CancellationToken stop)
+    private ControlledDevice(ControlClient client, string? name, DeviceDescription device, CancellationToken stop)
     {
         _client = client;
         _stop = stop;
         _origin = new Lazy<IBlockDevice>(() => OpenOrigin(device));
         OriginPath = device.Origin;
         MetadataPath = device.Metadata;
-        MessageCommand = $"era message '{name.Replace("'", @"'\''", StringComparison.Ordinal)}'";
+        MessageCommand = $"era message '{(name ?? device.Name).Replace("'", @"'\''", StringComparison.Ordinal)}'";
         Device = new DeviceIdentity(
             device.Name, device.Lineage, device.Size / ByteSize.Sector, (uint)(device.BlockSize / ByteSize.Sector));
     }
@@ -51,10 +51,10 @@ public sealed class ControlledDevice : ILiveDevice
 
     /// <summary>Connects to a device.</summary>
     /// <param name="client">Its control socket; disposed of with the device, or when this fails.</param>
-    /// <param name="name">What the user calls it.</param>
+    /// <param name="name">What commands are to call it; null: by its name.</param>
     /// <param name="stop">Ends requests, but for those that let the device go on.</param>
     /// <exception cref="ControlException">Nobody answers.</exception>
-    public static ControlledDevice Open(ControlClient client, string name, CancellationToken stop)
+    public static ControlledDevice Open(ControlClient client, string? name, CancellationToken stop)
     {
         try { return new ControlledDevice(client, name, Wait(client.DescribeAsync(stop)), stop); }
         catch

@@ -9,17 +9,19 @@ namespace DmEra.Nbd;
 /// </summary>
 internal sealed class NbdConnection
 {
-    private readonly NbdServer _server;
     private readonly INbdTransport _socket;
-    private readonly ConnectionLog _log;
+    private readonly string _client;
     private readonly string _name;
+    private NbdServer _server;      // that of the export, as soon as one is chosen
+    private ConnectionLog _log;
     private int _isNegotiated;  // set by the connection's thread or by the timer, whichever is first
 
     public NbdConnection(NbdServer server, INbdTransport transport, int number, string peer)
     {
         _server = server;
         _socket = transport;
-        _log = new ConnectionLog(server.Options.Log, $"client {number} ({peer})");
+        _client = $"client {number} ({peer})";
+        _log = new ConnectionLog(server.Options.Log, _client);
         _name = $"nbd-{number}";
     }
 
@@ -96,6 +98,11 @@ internal sealed class NbdConnection
     }
 
     // Before the client learns that it may use the export: what it was told must not be taken back by the timer.
-    private string? WhyRefuse() => _server.WhyRefuse(this)
-        ?? (Interlocked.Exchange(ref _isNegotiated, 1) == 0 ? null : "it took too long");
+    private string? WhyRefuse(NbdExport export)
+    {
+        if (_server.WhyRefuse(this, export, out NbdServer home) is { } reason) return reason;
+        _server = home;
+        _log = new ConnectionLog(home.Options.Log, _client);
+        return Interlocked.Exchange(ref _isNegotiated, 1) == 0 ? null : "it took too long";
+    }
 }

@@ -9,7 +9,9 @@ namespace DmEra.Nbd;
 
 /// <summary>
 /// Serves block devices to NBD clients: fixed newstyle, simple and structured replies, metadata contexts. Every
-/// connection to an export sees the same device, so that a flush on one covers the writes of all.
+/// connection to an export sees the same device, so that a flush on one covers the writes of all. A server may stand in front of
+/// others: its clients choose one of their exports as well, and belong to that other server from then on, to its workers, memory
+/// and limits.
 /// </summary>
 /// <remarks>All members may be called by any thread. The devices are the caller's: they must outlive the server.</remarks>
 public sealed class NbdServer : IDisposable
@@ -23,16 +25,17 @@ public sealed class NbdServer : IDisposable
     private readonly LinkedList<NbdConnection> _strangers = new();  // have not chosen an export yet; the oldest first
     private readonly HashSet<NbdConnection> _served = [];
     private int _accepted;
+    private readonly IReadOnlyList<NbdExport> _exports;
+    private IReadOnlyList<NbdServer> _behind = [];  // replaced as a whole
     private bool _isStopping;
 
     /// <summary>Creates a server, which does not listen yet.</summary>
-    /// <exception cref="ArgumentException">No export, two of one name, or a name that is too long; or other machines
+    /// <exception cref="ArgumentException">Two exports of one name, or a name that is too long; or other machines
     /// are let in without TLS being required or waived.</exception>
     public NbdServer(IReadOnlyList<NbdExport> exports, NbdServerOptions options)
     {
         ArgumentNullException.ThrowIfNull(exports);
         ArgumentNullException.ThrowIfNull(options);
-        if (exports.Count == 0) throw new ArgumentException("nothing to export", nameof(exports));
         if (exports.DistinctBy(export => export.Name, StringComparer.Ordinal).Count() < exports.Count)
             throw new ArgumentException("two exports of one name", nameof(exports));
         if (exports.Any(export => Encoding.UTF8.GetByteCount(export.Name) > NbdLimits.NameBytes))
@@ -41,7 +44,7 @@ public sealed class NbdServer : IDisposable
         if (options.IsOpenInPlaintext)
             throw new ArgumentException("clients of other machines need TLS, or leave to do without", nameof(options));
 
-        Exports = exports;
+        _exports = exports;
         Options = options with { Log = new GuardedLog(options.Log) };
         _gate = options.Threads.CreateMonitor();
         Buffers = new NbdBuffers(options.SharedBytes, () => options.Threads.Now);
@@ -60,13 +63,37 @@ public sealed class NbdServer : IDisposable
         }
     }
 
-    internal IReadOnlyList<NbdExport> Exports { get; }
+    internal IReadOnlyList<NbdExport> Exports => [.. _exports, .. Volatile.Read(ref _behind).SelectMany(server => server.Exports)];
 
-    internal NbdServerOptions Options { get; }
+    internal NbdServerOptions Options { get; private set; }
 
     internal NbdWorkers Workers { get; }
 
     internal NbdBuffers Buffers { get; }
+
+    /// <summary>Has clients choose the exports of another server as well. The names must differ.</summary>
+    public void Add(NbdServer behind)
+    {
+        using MonitorHold hold = _gate.Hold();
+        _behind = [.. _behind, behind];
+    }
+
+    /// <summary>Undoes that. Clients that have chosen one of its exports stay with it.</summary>
+    public void Remove(NbdServer behind)
+    {
+        using MonitorHold hold = _gate.Hold();
+        _behind = [.. _behind.Where(server => server != behind)];
+    }
+
+    /// <summary>Has other limits from now on: for clients that are still to come. Those that are served stay.</summary>
+    /// <param name="options">As for a new server; the log and the clock stay as they are.</param>
+    public void Change(NbdServerOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        if (options.IsOpenInPlaintext)
+            throw new ArgumentException("clients of other machines need TLS, or leave to do without", nameof(options));
+        Options = options with { Log = Options.Log, Threads = Options.Threads };
+    }
 
     /// <summary>Lets clients in at a TCP address or a Unix socket, whose file only its owner may use.</summary>
     /// <returns>Where it listens, with the port that was chosen if the one asked for was 0.</returns>
@@ -112,9 +139,43 @@ public sealed class NbdServer : IDisposable
     /// <inheritdoc/>
     public void Dispose() => Stop();
 
-    /// <summary>Counts a client, which has chosen an export, among those that are served.</summary>
+    /// <summary>Counts a client among those that the server of an export serves.</summary>
+    /// <param name="connection">The client, which has not chosen before.</param>
+    /// <param name="export">What it has chosen, or a view of that.</param>
+    /// <param name="home">The server that it belongs to from now on.</param>
     /// <returns>Why not; null when it is one of them now.</returns>
-    internal string? WhyRefuse(NbdConnection connection)
+    internal string? WhyRefuse(NbdConnection connection, NbdExport export, out NbdServer home)
+    {
+        home = this;
+        if (_exports.Any(own => own.Device == export.Device)) return WhyRefuse(connection);
+        if (Volatile.Read(ref _behind).FirstOrDefault(server => server._exports.Any(other => other.Device == export.Device)) is not { } other)
+            return "it is not served any more";
+        if (other.WhyNotWelcome(connection) is { } reason) return reason;
+        using (_gate.Hold())
+        {
+            _connections.Remove(connection);
+            if (_strangers.Remove(connection))
+            {
+                home = other;
+                _gate.PulseAll();
+                return null;
+            }
+        }
+
+        other.Remove(connection);
+        return "it took too long";
+    }
+
+    private string? WhyNotWelcome(NbdConnection connection)
+    {
+        using MonitorHold hold = _gate.Hold();
+        if (WhyFull() is { } reason) return reason;
+        _connections.Add(connection);
+        _served.Add(connection);
+        return null;
+    }
+
+    private string? WhyRefuse(NbdConnection connection)
     {
         using MonitorHold hold = _gate.Hold();
         if (WhyFull() is { } reason) return reason;

@@ -39,12 +39,15 @@ internal sealed class ImageSession(
         NbdExport export = new(name, device, new BlockStatusCatalog(device)) { IsReadOnly = true };
         using NbdServer server = new([export], options with { Log = new NbdLog(Log) });
         bool requiresTls = options.Tls is { Mode: NbdTlsMode.Require };
-        ServeSession.Announce(ServeSession.Readers(listen, output, error), [.. listen.Select(address => address.Uri(name, address.Open(server), requiresTls))]);
+        NbdEntrance entrance = new(server, listen);
+        entrance.Bind();
+        entrance.Open();
+        ServeSession.Announce(ServeSession.Readers(listen, output, error), entrance.UrisOf(name, requiresTls));
         remarks.ForEach(Log);
         ServiceNotification.Send(ServiceNotification.Ready, Log);
         await signals.Requested;
         ServiceNotification.Send(ServiceNotification.Stopping, Log);
-        server.Stop();
+        entrance.Close();
         return ExitCode.Done;
     }
 

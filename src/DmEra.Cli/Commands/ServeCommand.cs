@@ -3,11 +3,8 @@ using DmEra.Backup.Images;
 using DmEra.Cli.Backups;
 using DmEra.Cli.Serving;
 using DmEra.Nbd;
-using DmEra.Nbd.Client;
 using DmEra.Serving.Hosting;
 using DmEra.Serving.Sockets;
-using DmEra.Target.Mapping;
-using DmEra.Target.Metadata;
 
 namespace DmEra.Cli.Commands;
 
@@ -16,18 +13,6 @@ internal sealed class ServeCommand
 {
     private readonly Argument<string?> _origin = CommonArguments.OptionalOperand(
         "ORIGIN", "disk image, block device, or URI of an NBD server's export, whose writes are recorded");
-
-    private readonly Option<string?> _metadata = CommonArguments.Text(
-        "--metadata", "PATH", "where the eras are kept; made if it is missing [default: ORIGIN.era]");
-
-    private readonly Option<long?> _blockSize = CommonArguments.Size(
-        "--block-size", "granularity of the record, a multiple of 4K [default: that of the metadata, or 64K]");
-
-    private readonly Option<long?> _size = CommonArguments.Size(
-        "--size", "make ORIGIN with this size if it is missing");
-
-    private readonly Option<bool> _reserve = CommonArguments.Flag(
-        "--reserve", "have the metadata file take all of its space at once, not in steps as it needs it");
 
     private readonly Option<string?> _table = CommonArguments.Text(
         "--table", "LINE", "the device as a dmsetup table line, instead of ORIGIN and the options above");
@@ -44,15 +29,16 @@ internal sealed class ServeCommand
     private readonly Option<string?> _control = CommonArguments.Text(
         "--control", "PATH", "control socket [default: one in the runtime folder]");
 
-    private readonly Option<uint?> _markAhead = CommonArguments.NumberOrOff(
-        "--mark-ahead",
-        EraTargetOptions.MostMarkedAhead,
-        "mark up to N blocks ahead of a sequential writer, so that it need not wait: where it stops, lists of changes may name as many too many [default: 64, or 4M worth if that is less]");
+    private readonly Option<string?> _config = CommonArguments.Text(
+        "--config", "FILE|FOLDER", "serve the devices of this file, or of the *.toml files of this folder, instead");
+
+    private readonly Option<bool> _check = CommonArguments.Flag("--check", "say what is wrong with the --config, and start nothing");
 
     private readonly Option<string?> _repo = CommonArguments.Text(
         "--repo", "REPO", "serve an image from a repository instead, read-only: see 'era backup --help'");
 
     private readonly Option<string?> _at = RestoreImageCommand.ImageOption();
+    private readonly DeviceArguments _device = new();
     private readonly RepositoryArguments _repository = new();
     private readonly NbdArguments _nbd = new();
 
@@ -70,35 +56,35 @@ internal sealed class ServeCommand
             "era serve disk.img --listen tcp:0.0.0.0:10809 --allow 10.1.0.0/16 --tls require --tls-certificates /etc/pki/era",
             "era serve nbd://storage/disk --metadata /var/lib/disk.era",
             "era serve --table '0 2097152 era /dev/vg/meta /dev/vg/disk 128'",
+            "era serve --config /etc/era",
             "era serve --repo /backups/disk --at 'before upgrade'")
         {
             _origin,
-            _metadata,
-            _blockSize,
-            _size,
-            _reserve,
             _table,
             _name,
             _listen,
             _control,
-            _markAhead,
+            _config,
+            _check,
             _repo,
             _at,
         };
+        foreach (Option option in _device.Options) command.Options.Add(option);
         _repository.AddTo(command);
         foreach (Option option in _nbd.Options) command.Options.Add(option);
-        command.SetAction((parse, _) => parse.GetValue(_repo) is string address
-            ? ServeImageAsync(parse, address)
+        command.SetAction((parse, _) =>
+            parse.GetValue(_repo) is string address ? ServeImageAsync(parse, address)
+            : parse.GetValue(_config) is string config ? ServeManyAsync(parse, config)
             : Session(parse).RunAsync());
         return command;
     }
 
     private async Task<int> ServeImageAsync(ParseResult parse, string repo)
     {
-        Reject(parse, _repo, _origin, _metadata, _blockSize, _size, _reserve, _table, _control, _markAhead, _nbd.Bitmap);
+        Reject(parse, _repo, [_origin, _table, _control, _config, _check, _nbd.Bitmap, .. _device.Options]);
         using Repository repository = _repository.Open(parse, repo, CancellationToken.None);
         ImageManifest image = repository.FindImage(parse.GetValue(_at));
-        string name = Name(parse, $"{image.Device.Name}-{image.Number}");
+        string name = ImageName(parse, $"{image.Device.Name}-{image.Number}");
         RuntimeFolder runtime = RuntimeFolder.FromEnvironment();
         ListenAddress[] listen = Listen(parse);
         bool isDefault = listen.Length == 0;
@@ -114,52 +100,44 @@ internal sealed class ServeCommand
         return await session.RunAsync(parse.Output(), parse.InvocationConfiguration.Error);
     }
 
+    private async Task<int> ServeManyAsync(ParseResult parse, string config)
+    {
+        Reject(parse, _config, [_origin, _table, _name, _listen, .. _device.Options, .. _nbd.Options]);
+        RuntimeFolder runtime = RuntimeFolder.FromEnvironment();
+        DaemonSession session = new(config, parse.GetValue(_control), runtime, parse.Output(), parse.InvocationConfiguration.Error);
+        return parse.GetValue(_check) ? session.Check() : await session.RunAsync();
+    }
+
     private ServeSession Session(ParseResult parse)
     {
-        EraTable? table = RequestedTable(parse);
-        string origin = table?.OriginPath ?? parse.GetValue(_origin)
-            ?? throw new CommandException("give an ORIGIN or a --table; see 'era serve --help'", ExitCode.Usage);
-        NbdUri? remote = RemoteOrigin.Parse(origin);
-        string name = Name(parse, Path.GetFileName(Path.TrimEndingDirectorySeparator(remote?.ExportName ?? origin)));
-        string? metadata = table?.MetadataPath ?? parse.GetValue(_metadata);
-        if (remote is not null && metadata is null)
-            throw new CommandException($"say with {_metadata.Name} where the eras of an origin on a server are kept", ExitCode.Usage);
-        RuntimeFolder runtime = RuntimeFolder.FromEnvironment();
-        ListenAddress[] listen = Listen(parse);
-        string control = parse.GetValue(_control) is string path ? Path.GetFullPath(path) : runtime.ControlSocket(name);
-        bool isDefault = listen.Length == 0;
-        if (isDefault) listen = [ListenAddress.Unix(runtime.NbdSocket(name))];
-        ListeningSocket.RequireFree(control);
-        foreach (ListenAddress address in listen) address.RequireFree();
-        DeviceSettings settings = new()
+        if (parse.GetValue(_check)) throw new CommandException($"{_check.Name} is for a {_config.Name}", ExitCode.Usage);
+        string? table = parse.GetValue(_table);
+        if (table is not null) Reject(parse, _table, [_origin, .. _device.OfFiles]);
+        string? origin = parse.GetValue(_origin);
+        if (origin is null && table is null)
+            throw new CommandException("give an ORIGIN or a --table; see 'era serve --help'", ExitCode.Usage);
+        DeviceRequest request = _device.Request(parse, origin) with
         {
             Table = table,
-            Origin = origin,
-            Metadata = metadata ?? DefaultMetadata.Of(origin),
-            BlockSize = parse.GetValue(_blockSize),
-            Size = parse.GetValue(_size),
-            ReservesMetadata = parse.GetValue(_reserve),
-            Name = name,
-            Listen = listen,
-            MarkAhead = parse.GetValue(_markAhead),
-            IsReadOnly = _nbd.IsReadOnly(parse),
+            Name = parse.GetValue(_name),
+            ReadOnly = _nbd.IsReadOnly(parse),
             Bitmap = parse.GetValue(_nbd.Bitmap),
         };
+        DeviceSettings settings = request.Resolve();
+        RuntimeFolder runtime = RuntimeFolder.FromEnvironment();
+        ListenAddress[] listen = Listen(parse);
+        string control = parse.GetValue(_control) is string path ? Path.GetFullPath(path) : runtime.ControlSocket(settings.Name);
+        bool isDefault = listen.Length == 0;
+        if (isDefault) listen = [ListenAddress.Unix(runtime.NbdSocket(settings.Name))];
+        ListeningSocket.RequireFree(control);
+        foreach (ListenAddress address in listen) address.RequireFree();
         return new ServeSession(
-            settings,
+            settings with { Listen = listen },
             _nbd.ServerOptions(parse),
             control,
             isDefault || parse.GetValue(_control) is null ? runtime : null,
             parse.Output(),
             parse.InvocationConfiguration.Error);
-    }
-
-    private EraTable? RequestedTable(ParseResult parse)
-    {
-        if (parse.GetValue(_table) is not string line) return null;
-        Reject(parse, _table, _origin, _metadata, _blockSize, _size);
-        try { return EraTable.Parse(line); }
-        catch (EraTargetException fault) { throw new CommandException(fault.Message, ExitCode.Usage); }
     }
 
     private static void Reject(ParseResult parse, Symbol that, params ReadOnlySpan<Symbol> others)
@@ -171,7 +149,7 @@ internal sealed class ServeCommand
         }
     }
 
-    private string Name(ParseResult parse, string usual)
+    private string ImageName(ParseResult parse, string usual)
     {
         string name = parse.GetValue(_name) ?? usual;
         return RuntimeFolder.IsName(name)

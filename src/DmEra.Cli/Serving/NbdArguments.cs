@@ -1,15 +1,13 @@
 using System.CommandLine;
-using System.Net;
 using DmEra.Nbd;
+using DmEra.Serving;
+using DmEra.Serving.FrontEnds;
 
 namespace DmEra.Cli.Serving;
 
 /// <summary>The options of <c>era serve</c> that say which NBD clients are let in, and how.</summary>
 internal sealed class NbdArguments
 {
-    private const string TlsOn = "on";
-    private const string TlsRequire = "require";
-
     private readonly Option<bool> _readOnly = CommonArguments.Flag(
         "--read-only", "let clients read, and ask what changed, but not write");
 
@@ -27,7 +25,7 @@ internal sealed class NbdArguments
     };
 
     private readonly Option<string?> _tls = CommonArguments.Text(
-        "--tls", $"{TlsOn}|{TlsRequire}", "let clients use TLS, or let nobody do without");
+        "--tls", "on|require", "let clients use TLS, or let nobody do without");
 
     private readonly Option<string?> _certificates = CommonArguments.Text(
         "--tls-certificates", "FOLDER", "holds server-cert.pem, server-key.pem and, to verify clients, ca-cert.pem");
@@ -49,53 +47,16 @@ internal sealed class NbdArguments
     public Option<string?> Bitmap => _bitmap;
 
     /// <summary>What the command line asks of the server.</summary>
-    /// <exception cref="CommandException">It contradicts itself.</exception>
+    /// <exception cref="SettingsException">It contradicts itself.</exception>
     /// <exception cref="IOException">The certificates cannot be loaded.</exception>
-    public NbdServerOptions ServerOptions(ParseResult parse)
+    public NbdServerOptions ServerOptions(ParseResult parse) => new NbdSettings
     {
-        NbdServerOptions defaults = new();
-        NbdServerOptions options = defaults with
-        {
-            MaxConnections = MaxConnections(parse) ?? defaults.MaxConnections,
-            AllowedNetworks = [.. defaults.AllowedNetworks, .. (parse.GetValue(_allow) ?? []).Select(ParseNetwork)],
-            AllowsPlaintextFromAfar = parse.GetValue(_insecure),
-            Tls = Tls(parse),
-        };
-        return options.IsOpenInPlaintext
-            ? throw Usage($"{_allow.Name} lets other machines in: add {_tls.Name} {TlsRequire}, or {_insecure.Name}")
-            : options;
-    }
-
-    private int? MaxConnections(ParseResult parse) => parse.GetValue(_maxConnections) switch
-    {
-        null => null,
-        uint count and > 0 and <= ushort.MaxValue => (int)count,
-        uint count => throw Usage($"{_maxConnections.Name} {count} makes no sense; give 1 to {ushort.MaxValue}"),
-    };
-
-    private NbdTls? Tls(ParseResult parse)
-    {
-        string? mode = parse.GetValue(_tls);
-        string? folder = parse.GetValue(_certificates);
-        bool verifiesClients = parse.GetValue(_verifyPeer);
-        return mode switch
-        {
-            null when folder is null && !verifiesClients => null,
-            null => throw Usage($"say {_tls.Name} {TlsRequire} or {_tls.Name} {TlsOn} as well"),
-            not (TlsOn or TlsRequire) => throw Usage($"'{mode}' is no way of {_tls.Name}; there are {TlsOn} and {TlsRequire}"),
-            _ when folder is null => throw Usage($"{_tls.Name} needs {_certificates.Name}"),
-            _ => NbdTls.FromDirectory(folder, mode is TlsRequire ? NbdTlsMode.Require : NbdTlsMode.On, verifiesClients),
-        };
-    }
-
-    // A single address is a network, too.
-    private IPNetwork ParseNetwork(string text)
-    {
-        if (IPNetwork.TryParse(text, out IPNetwork network)) return network;
-        if (IPAddress.TryParse(text, out IPAddress? address))
-            return new IPNetwork(address, address.GetAddressBytes().Length * 8);
-        throw Usage($"'{text}' is no network for {_allow.Name}; such are 192.0.2.7, 10.1.0.0/16 and 2001:db8::/32");
-    }
-
-    private static CommandException Usage(string message) => new(message, ExitCode.Usage);
+        MaxConnections = parse.GetValue(_maxConnections),
+        Allow = parse.GetValue(_allow) ?? [],
+        Tls = parse.GetValue(_tls),
+        TlsCertificates = parse.GetValue(_certificates),
+        TlsVerifyPeer = parse.GetValue(_verifyPeer),
+        Insecure = parse.GetValue(_insecure),
+        Prefix = "--",
+    }.ServerOptions();
 }

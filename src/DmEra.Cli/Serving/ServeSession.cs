@@ -23,7 +23,7 @@ internal sealed class ServeSession(
         using StopSignals signals = new(error);
         runtime?.Create();
         using UnixListener control = new(controlSocket);
-        using DeviceHost host = new(nbd, control, isForOne: true, Log);
+        using DeviceHost host = new(new HostSettings { Nbd = nbd, IsForOne = true }, control, Log);
         ServedDevice device = host.Attach(settings);
         await using ControlServer controlServer = await ControlServer.StartAsync(host, control, Log);
         Announce(Readers(settings.Listen, output, error), device.Describe().Endpoints);

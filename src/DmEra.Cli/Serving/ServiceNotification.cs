@@ -1,3 +1,5 @@
+using System.Diagnostics;
+using System.Globalization;
 using System.Net.Sockets;
 using System.Text;
 
@@ -12,6 +14,11 @@ internal static class ServiceNotification
 
     /// <summary>It is about to end.</summary>
     public const string Stopping = "STOPPING=1";
+
+    /// <summary>The configuration is being read anew; <see cref="Ready"/> ends that.</summary>
+    /// <remarks>With the time of the monotonic clock, by which it is told from reloads that were asked for later.</remarks>
+    public static string Reloading() => string.Create(
+        CultureInfo.InvariantCulture, $"RELOADING=1\nMONOTONIC_USEC={Stopwatch.GetElapsedTime(0).Ticks / TimeSpan.TicksPerMicrosecond}");
 
     /// <summary>Tells it.</summary>
     /// <param name="state">What there is to tell.</param>

@@ -2,7 +2,7 @@ using System.Runtime.InteropServices;
 
 namespace DmEra.Cli.Serving;
 
-/// <summary>SIGTERM, SIGHUP and Ctrl-C as a request to stop in good order. The second one ends the process at once,
+/// <summary>SIGTERM, Ctrl-C and perhaps SIGHUP as a request to stop in good order. The second one ends the process at once,
 /// which costs the connections, but no mark.</summary>
 internal sealed class StopSignals : IDisposable
 {
@@ -10,12 +10,15 @@ internal sealed class StopSignals : IDisposable
     private readonly TextWriter _error;
     private readonly PosixSignalRegistration[] _registrations;
 
-    public StopSignals(TextWriter error)
+    /// <summary>Listens for them.</summary>
+    /// <param name="error">Is told how to be quicker.</param>
+    /// <param name="isEndedByHangUp">Whether SIGHUP is one of them.</param>
+    public StopSignals(TextWriter error, bool isEndedByHangUp = true)
     {
         _error = error;
         _registrations =
         [
-            .. new[] { PosixSignal.SIGINT, PosixSignal.SIGTERM, PosixSignal.SIGHUP }
+            .. (isEndedByHangUp ? [PosixSignal.SIGINT, PosixSignal.SIGTERM, PosixSignal.SIGHUP] : new[] { PosixSignal.SIGINT, PosixSignal.SIGTERM })
                 .Select(signal => PosixSignalRegistration.Create(signal, Handle)),
         ];
     }

@@ -71,7 +71,7 @@ internal sealed partial class NbdHandshake
         if (_style == ReplyStyle.Extended) throw new NbdProtocolException("EXPORT_NAME after extended headers");
         if (!OptionReader.TryDecode(data, out string name)) throw new NbdProtocolException("malformed export name");
         _chosen = Find(name) ?? throw new NbdProtocolException($"no export is called \"{Shorten(name)}\"");
-        if (WhyRefuse() is { } refusal) throw new NbdProtocolException(refusal);
+        if (WhyRefuse(_chosen) is { } refusal) throw new NbdProtocolException(refusal);
 
         ExportSize size = SizeOf(_chosen);
         bool wantsZeroes = !_clientFlags.HasFlag(HandshakeFlags.NoZeroes);
@@ -130,7 +130,7 @@ internal sealed partial class NbdHandshake
             Inform(option, Information.BlockSize, BytesOf(ref sizes));
         }
 
-        if (option == Option.Go && WhyRefuse() is { } refusal)
+        if (option == Option.Go && WhyRefuse(export) is { } refusal)
             return Refuse(option, OptionReply.ErrorPolicy, refusal);
 
         _chosen = export;

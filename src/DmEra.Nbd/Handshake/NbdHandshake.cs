@@ -36,7 +36,7 @@ internal sealed partial class NbdHandshake
     }
 
     /// <summary>Called before a client is told that it may use an export: a text when it may not.</summary>
-    public Func<string?> WhyRefuse { get; init; } = () => null;
+    public Func<NbdExport, string?> WhyRefuse { get; init; } = _ => null;
 
     /// <summary>The connection: with TLS on top as soon as that is started.</summary>
     public INbdTransport Transport { get; private set; }

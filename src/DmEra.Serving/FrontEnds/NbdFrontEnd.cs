@@ -1,35 +1,63 @@
-using System.Net;
 using DmEra.Nbd;
 using DmEra.Serving.Sockets;
 
 namespace DmEra.Serving.FrontEnds;
 
-/// <summary>An NBD server for one device.</summary>
-/// <param name="export">What it serves.</param>
-/// <param name="addresses">Where it listens.</param>
-/// <param name="options">Which clients are let in, and how.</param>
-public sealed class NbdFrontEnd(NbdExport export, IReadOnlyList<ListenAddress> addresses, NbdServerOptions options) : IFrontEnd
+/// <summary>A device as an NBD export. It has a server of its own, with its own workers, memory and limits, behind an entrance of its own or
+/// behind one that other devices share.</summary>
+public sealed class NbdFrontEnd : IFrontEnd
 {
-    private readonly NbdServer _server = new([export], options);
-    private IReadOnlyList<string> _endpoints = [];
+    private readonly NbdExport _export;
+    private readonly NbdServer _server;
+    private readonly NbdEntrance _entrance;
+    private NbdServerOptions _options;
+
+    /// <summary>Prepares it.</summary>
+    /// <param name="export">The device.</param>
+    /// <param name="options">Which clients are let in, and how.</param>
+    /// <param name="addresses">Where its clients come in; empty: at the entrance that devices share.</param>
+    /// <param name="shared">That entrance; null when there is none.</param>
+    /// <exception cref="ServingException">Clients would have nowhere to come in.</exception>
+    public NbdFrontEnd(NbdExport export, NbdServerOptions options, IReadOnlyList<ListenAddress> addresses, NbdEntrance? shared)
+    {
+        _export = export;
+        _options = options;
+        _server = new NbdServer([export], options);
+        _entrance = addresses.Count > 0 ? new NbdEntrance(_server, addresses)
+            : shared ?? throw new ServingException($"{export.Name}: has no address to listen at");
+    }
+
+    private bool IsShared => _entrance.Server != _server;
 
     /// <inheritdoc/>
     public void Start()
     {
-        bool needsTls = options.Tls is { Mode: NbdTlsMode.Require };
-        List<string> endpoints = [];
-        foreach (ListenAddress address in addresses)
+        if (IsShared)
         {
-            EndPoint bound = address.Open(_server);
-            endpoints.Add(address.Uri(export.Name, bound, needsTls));
+            _entrance.Server.Add(_server);
+            return;
         }
 
-        _endpoints = endpoints;
+        _entrance.Bind();
+        _entrance.Open();
     }
 
     /// <inheritdoc/>
-    public void Stop() => _server.Stop();
+    public void Dispose()
+    {
+        if (IsShared) _entrance.Server.Remove(_server);
+        else _entrance.Close();
+        _server.Stop();
+    }
+
+    /// <summary>Has other limits from now on, for clients that are still to come.</summary>
+    public void Change(NbdServerOptions options)
+    {
+        _options = options;
+        _server.Change(options);
+    }
 
     /// <inheritdoc/>
-    public FrontEndDescription Describe() => new(_endpoints, _server.ConnectionCount);
+    public FrontEndDescription Describe() => new(
+        _entrance.UrisOf(_export.Name, _options.Tls is { Mode: NbdTlsMode.Require }), _server.ConnectionCount);
 }

@@ -10,19 +10,36 @@ namespace DmEra.Serving.Hosting;
 /// The devices of one process. Each has threads, front ends and limits of its own: what ails one is not noticed by the others.
 /// Every member may be called from any thread.
 /// </summary>
-/// <param name="nbd">Which NBD clients are let in, and how; the log is the host's.</param>
-/// <param name="control">Where the devices are controlled, closed with the host; null when they are not.</param>
-/// <param name="isForOne">Whether the host is there for one device, and ends with it.</param>
-/// <param name="log">Is told, a line each time and from any thread, of faults that no caller waits for.</param>
-public sealed class DeviceHost(NbdServerOptions nbd, UnixListener? control, bool isForOne, Action<string> log) : IDisposable
+public sealed class DeviceHost : IDisposable
 {
+    private readonly UnixListener? _control;
+    private readonly Action<string> _log;
+    private readonly NbdEntrance? _entrance;    // of the devices that have none of their own
     private readonly Lock _gate = new();        // guards all below
     private readonly SortedDictionary<string, Place> _places = new(StringComparer.Ordinal);
     private readonly TaskCompletionSource<string?> _stopped = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private NbdServerOptions _nbd;
     private bool _isStopping;
 
+    /// <summary>Prepares a host without devices. Clients may connect, and wait until it is opened.</summary>
+    /// <param name="settings">What its devices have in common.</param>
+    /// <param name="control">Where they are controlled, closed with the host; null when they are not.</param>
+    /// <param name="log">Is told, a line each time and from any thread, of faults that no caller waits for.</param>
+    /// <exception cref="IOException">It cannot listen at an address.</exception>
+    public DeviceHost(HostSettings settings, UnixListener? control, Action<string> log)
+    {
+        ArgumentNullException.ThrowIfNull(settings);
+        IsForOne = settings.IsForOne;
+        _control = control;
+        _log = log;
+        _nbd = settings.Nbd;
+        if (settings.Listen.Count == 0) return;
+        _entrance = new NbdEntrance(new NbdServer([], _nbd with { Log = new NbdLog(log) }), settings.Listen);
+        _entrance.Bind();
+    }
+
     /// <summary>Whether the host is there for one device, and ends with it.</summary>
-    public bool IsForOne => isForOne;
+    public bool IsForOne { get; }
 
     /// <summary>The devices in service, in order of their names.</summary>
     public IReadOnlyList<ServedDevice> Devices
@@ -51,13 +68,15 @@ public sealed class DeviceHost(NbdServerOptions nbd, UnixListener? control, bool
         Place place = Reserve(settings);
         try
         {
-            ServedDevice device = Open(settings);
+            ServedDevice device = Open(settings, out NbdFrontEnd frontEnd);
             bool isTooLate;
             lock (_gate)
             {
-                // From here on a stop of the host finds it.
+                // From here on a stop of the host, or a change of its limits, finds it.
                 isTooLate = _isStopping;
                 place.Device = device;
+                place.FrontEnd = frontEnd;
+                frontEnd.Change(_nbd);
             }
 
             if (isTooLate) device.Stop();
@@ -69,6 +88,21 @@ public sealed class DeviceHost(NbdServerOptions nbd, UnixListener? control, bool
         {
             lock (_gate) _places.Remove(settings.Name);
             throw;
+        }
+    }
+
+    /// <summary>Lets NBD clients in at the addresses that devices share: those that have connected before have waited, so that none is told
+    /// that a device is not there which is about to be attached.</summary>
+    public void Open() => _entrance?.Open();
+
+    /// <summary>Lets other NBD clients in from now on, or lets them in otherwise. Those that are served stay.</summary>
+    public void Change(NbdServerOptions nbd)
+    {
+        lock (_gate)
+        {
+            _nbd = nbd;
+            _entrance?.Server.Change(nbd);
+            foreach (Place place in _places.Values) place.FrontEnd?.Change(nbd);
         }
     }
 
@@ -114,10 +148,11 @@ public sealed class DeviceHost(NbdServerOptions nbd, UnixListener? control, bool
         try
         {
             // One whose origin hangs does not keep the others from coming to rest.
+            _entrance?.Close();
             Thread[] threads = [.. devices.Select(device => new Thread(() => StopOne(device)) { Name = "era stop" })];
             foreach (Thread thread in threads) thread.Start();
             foreach (Thread thread in threads) thread.Join();
-            control?.Dispose();
+            _control?.Dispose();
             _stopped.SetResult(FaultOf(devices));
         }
         catch (Exception fault)
@@ -140,15 +175,20 @@ public sealed class DeviceHost(NbdServerOptions nbd, UnixListener? control, bool
         [
             .. devices.Select(device => (device.Name, Fault: device.Stopped.IsFaulted ? device.Stopped.Exception!.InnerException!.Message : device.Stopped.Result))
                 .Where(stopped => stopped.Fault is not null)
-                .Select(stopped => isForOne ? stopped.Fault! : $"{stopped.Name}: {stopped.Fault}"),
+                .Select(stopped => IsForOne ? stopped.Fault! : $"{stopped.Name}: {stopped.Fault}"),
         ];
         return faults.Length == 0 ? null : string.Join("; ", faults);
     }
 
-    private ServedDevice Open(DeviceSettings settings)
+    private ServedDevice Open(DeviceSettings settings, out NbdFrontEnd frontEnd)
     {
-        EraDisk disk = EraDisk.Open(settings, LogOf(settings));
-        try { return new ServedDevice(disk, [FrontEndOf(disk)], control?.Path); }
+        Action<string> log = IsForOne ? _log : line => _log($"{settings.Name}: {line}");
+        EraDisk disk = EraDisk.Open(settings, log);
+        try
+        {
+            frontEnd = new NbdFrontEnd(disk.Export, _nbd with { Log = new NbdLog(log) }, settings.Listen, _entrance);
+            return new ServedDevice(disk, [frontEnd], _control?.Path);
+        }
         catch
         {
             disk.Dispose();
@@ -161,6 +201,8 @@ public sealed class DeviceHost(NbdServerOptions nbd, UnixListener? control, bool
         lock (_gate)
         {
             if (_isStopping) throw new ServingException($"{settings.Name}: this process is stopping");
+            if (IsForOne && _places.Count > 0)
+                throw new ServingException($"{settings.Name}: this process is there for one device; 'era serve --config' runs many");
             if (_places.ContainsKey(settings.Name))
                 throw new ServingException($"{settings.Name}: attached already; 'era detach {settings.Name}' first, or choose another name");
             foreach (Place other in _places.Values)
@@ -187,17 +229,14 @@ public sealed class DeviceHost(NbdServerOptions nbd, UnixListener? control, bool
         }
     }
 
-    private NbdFrontEnd FrontEndOf(EraDisk disk) =>
-        new(disk.Export, disk.Settings.Listen, nbd with { Log = new NbdLog(LogOf(disk.Settings)) });
-
-    private Action<string> LogOf(DeviceSettings settings) => isForOne ? log : line => log($"{settings.Name}: {line}");
-
     /// <summary>What a name is taken by.</summary>
     private sealed class Place(DeviceSettings settings)
     {
         public DeviceSettings Settings => settings;
 
         public ServedDevice? Device { get; set; }
+
+        public NbdFrontEnd? FrontEnd { get; set; }
 
         public bool IsStarted { get; set; }
     }

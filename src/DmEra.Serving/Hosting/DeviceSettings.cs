@@ -47,6 +47,25 @@ public sealed record DeviceSettings
     /// <summary>The era or label whose bitmap is the only one that clients see; null: they see all.</summary>
     public string? Bitmap { get; init; }
 
+    /// <summary>The settings, by the names that people type, in which this differs from what a device is served by.</summary>
+    public IReadOnlyList<string> DifferencesFrom(DeviceSettings served)
+    {
+        (string Name, bool IsSame)[] compared =
+        [
+            ("origin", string.Equals(Origin, served.Origin, StringComparison.Ordinal)),
+            ("metadata", string.Equals(Metadata, served.Metadata, StringComparison.Ordinal)),
+            ("table", string.Equals(Table?.ToString(), served.Table?.ToString(), StringComparison.Ordinal)),
+            ("block-size", BlockSize == served.BlockSize),
+            ("size", Size == served.Size),
+            ("reserve", ReservesMetadata == served.ReservesMetadata),
+            ("mark-ahead", MarkAhead == served.MarkAhead),
+            ("read-only", IsReadOnly == served.IsReadOnly),
+            ("bitmap", string.Equals(Bitmap, served.Bitmap, StringComparison.Ordinal)),
+            ("listen", Listen.SequenceEqual(served.Listen)),
+        ];
+        return [.. compared.Where(setting => !setting.IsSame).Select(setting => setting.Name)];
+    }
+
     /// <summary>What cannot be of two devices at once: their origins and metadata, whatever names they are called by.</summary>
     /// <returns>The path, as it is called here; null when they have nothing in common.</returns>
     public string? FindShared(DeviceSettings other)

@@ -14,6 +14,7 @@ public sealed record ListenAddress(EndPoint EndPoint, string? Host = null, Socke
 {
     private const string UnixScheme = "unix:";
     private const string TcpScheme = "tcp:";
+    private const int Backlog = 128;
 
     /// <summary>A Unix socket.</summary>
     public static ListenAddress Unix(string path)
@@ -53,9 +54,9 @@ public sealed record ListenAddress(EndPoint EndPoint, string? Host = null, Socke
         if (Socket is null && ListeningSocket.PathOf(EndPoint) is string path) ListeningSocket.RequireFree(path);
     }
 
-    /// <summary>Has a server listen there.</summary>
-    /// <returns>Where it does, with the port that was chosen.</returns>
-    public EndPoint Open(NbdServer server) => Socket is null ? server.Listen(EndPoint) : server.Listen(Socket);
+    /// <summary>Listens there.</summary>
+    /// <exception cref="IOException">That is not possible; the message is one line with the remedy.</exception>
+    public Socket Bind() => Socket ?? ListeningSocket.Open(EndPoint, Backlog);
 
     /// <summary>The URI that clients use.</summary>
     /// <param name="export">Name of the export.</param>

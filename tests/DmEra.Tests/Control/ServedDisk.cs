@@ -52,7 +52,7 @@ internal sealed class ServedDisk : IAsyncDisposable
     {
         ConcurrentQueue<string> log = new();
         UnixListener control = new(folder["disk.ctl"]);
-        DeviceHost host = new(new NbdServerOptions(), control, isForOne: true, log.Enqueue);
+        DeviceHost host = new(new HostSettings { IsForOne = true }, control, log.Enqueue);
         ServedDevice device = host.Attach(new DeviceSettings
         {
             Table = new EraTable(0, (long)blockCount * BlockSize / 512, folder[Metadata], folder[Origin], BlockSize / 512),

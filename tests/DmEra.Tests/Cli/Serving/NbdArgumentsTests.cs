@@ -3,6 +3,7 @@ using System.Net;
 using DmEra.Cli;
 using DmEra.Cli.Serving;
 using DmEra.Nbd;
+using DmEra.Serving;
 using DmEra.Tests.Nbd;
 
 namespace DmEra.Tests.Cli.Serving;
@@ -76,8 +77,7 @@ public sealed class NbdArgumentsTests : IDisposable
 
     private static string Refusal(params string[] arguments)
     {
-        CommandException refusal = Assert.Throws<CommandException>(() => Parse(arguments));
-        Assert.Equal(ExitCode.Usage, refusal.ExitCode);
+        SettingsException refusal = Assert.Throws<SettingsException>(() => Parse(arguments));
         return refusal.Message;
     }
 
