@@ -22,7 +22,7 @@ internal static class MetadataTransactions
             new BlockManager(device), new SuperblockFormat(new PlainValidator(), SpaceMapRootOffsetBytes: 44));
         PersistentArray<Le32> array = new(store.Transactions);
         uint length = ArrayBlocks * (uint)array.EntriesPerBlock;
-        ulong root = array.Resize(array.CreateEmpty(), 0, length, 0);
+        ulong root = array.Create(length, 0);
         store.Commit(FillNothing);
 
         for (uint round = 1; round <= 5; round++)

@@ -7,6 +7,7 @@ namespace DmEra.Simulation;
 internal static class Worlds
 {
     private const int MostLives = 4;
+    private const int ErasInABlock = 1018;
 
     /// <summary>Runs one world through a few lives.</summary>
     /// <param name="seed">Decides everything that happens.</param>
@@ -18,7 +19,7 @@ internal static class Worlds
         Random random = new(seed);
         WorldShape shape = new()
         {
-            Sectors = SomeLength(random),
+            Sectors = SomeLength(random, isLong: seed % 16 == 7),
             MetadataBlocks = random.Next(26, 90),
             MetadataCanGrow = random.Next(4) == 0,
             MetadataIsSparse = seed % 3 == 1,
@@ -43,10 +44,11 @@ internal static class Worlds
         }
     }
 
-    // In half of them the last block is a part of one.
-    private static int SomeLength(Random random)
+    // In half of them the last block is a part of one. Long ones have full blocks of the era array that are one at first; they take
+    // their time.
+    private static int SomeLength(Random random, bool isLong)
     {
-        int blocks = random.Next(3) == 0 ? random.Next(2, 6) : random.Next(16, 80);
+        int blocks = isLong ? random.Next((2 * ErasInABlock) + 1, 3 * ErasInABlock) : random.Next(3) == 0 ? random.Next(2, 6) : random.Next(16, 80);
         int missing = random.Next(2) == 0 ? 0 : random.Next(1, WorldShape.SectorsPerBlock);
         return (blocks * WorldShape.SectorsPerBlock) - missing;
     }

@@ -51,6 +51,18 @@ public struct ArrayBlockHeader
         return MemoryMarshal.Cast<byte, TValue>(block[Size..])[..count];
     }
 
+    /// <summary>Whether a block that <see cref="ArrayBlockValidator"/> has passed is full, and of one value throughout.</summary>
+    public static bool HoldsOnly<TValue>(ReadOnlySpan<byte> block, TValue value)
+        where TValue : unmanaged
+    {
+        int valueSize = Unsafe.SizeOf<TValue>();
+        int count = CapacityFor(valueSize);
+        if (!Holds<TValue>(block, count)) return false;
+        ReadOnlySpan<byte> values = block.Slice(Unsafe.SizeOf<ArrayBlockHeader>(), count * valueSize);
+        ReadOnlySpan<byte> first = MemoryMarshal.AsBytes(new ReadOnlySpan<TValue>(in value));
+        return values.StartsWith(first) && values[valueSize..].SequenceEqual(values[..^valueSize]);    // each is as the one before
+    }
+
     /// <summary>Makes a zeroed block an array block without values.</summary>
     internal static void Format<TValue>(Span<byte> block)
         where TValue : unmanaged

@@ -13,9 +13,11 @@ namespace DmEra.PersistentData.Arrays;
 /// the old. The length is not stored with the array: its owner keeps it.
 /// </summary>
 /// <remarks>
-/// When the kernel shrinks an array to whole blocks, and only the rest in the last block goes, it leaves that block
+/// Full blocks that are equal from the beginning are one block, which the index names many times: its reference count
+/// says how often, and the first change of an entry copies the block for that entry, as for everything that is shared.
+/// <para>When the kernel shrinks an array to whole blocks, and only the rest in the last block goes, it leaves that block
 /// in the index. Nothing here looks behind the end, and <see cref="Resize"/> removes such a block. An operation
-/// that throws leaves a transaction that must be rolled back. Belongs to the thread that owns the metadata.
+/// that throws leaves a transaction that must be rolled back. Belongs to the thread that owns the metadata.</para>
 /// </remarks>
 /// <typeparam name="TValue">A packed struct that refers to no metadata block.</typeparam>
 /// <param name="transactions">Where the blocks are.</param>
@@ -27,9 +29,20 @@ public sealed class PersistentArray<TValue>(TransactionManager transactions)
     /// <summary>Values in every block but the last.</summary>
     public int EntriesPerBlock { get; } = ArrayBlockHeader.CapacityFor(Unsafe.SizeOf<TValue>());
 
-    /// <summary>Makes an array without values.</summary>
+    /// <summary>Makes an array of equal values.</summary>
+    /// <param name="count">Its length.</param>
+    /// <param name="value">What its entries are.</param>
     /// <returns>Address of the root. The caller owns the reference.</returns>
-    public ulong CreateEmpty() => _index.CreateEmpty();
+    /// <exception cref="MetadataFullException">There is no free metadata block.</exception>
+    public ulong Create(uint count, TValue value) => _index.Build(BlocksFor(count), NewBlocks(0, count, value));
+
+    /// <summary>How many metadata blocks <see cref="Create"/> allocates: the index, one for all full blocks, and one for a
+    /// shorter last one.</summary>
+    public ulong BlocksToCreate(uint count)
+    {
+        (uint full, uint tail) = Locate(count);
+        return BTree<Le64>.NodesToBuild(BlocksFor(count)) + (full > 0 ? 1u : 0) + (tail > 0 ? 1u : 0);
+    }
 
     /// <summary>Reads one value.</summary>
     /// <exception cref="MetadataCorruptException">There is no such value, or a block is damaged.</exception>
@@ -60,14 +73,43 @@ public sealed class PersistentArray<TValue>(TransactionManager transactions)
     /// <exception cref="MetadataCorruptException">There are no such values, or a block is damaged.</exception>
     public ReadArrayBlock<TValue> ReadBlock(ulong root, uint blockIndex, int count)
     {
-        if (!_index.TryLookup(root, blockIndex, out Le64 address))
-            throw Damaged(root, $"array has no block {blockIndex}");
+        if (!_index.TryLookup(root, blockIndex, out Le64 address)) throw NoBlock(root, blockIndex);
 
         ReadBlock block = transactions.Read(address, ArrayBlockValidator.Instance);
         if (ArrayBlockHeader.Holds<TValue>(block.Data, count)) return new ReadArrayBlock<TValue>(block, count);
 
         block.Dispose();
         throw Unfit(address, count);
+    }
+
+    /// <summary>How many blocks of the array in a row, from this one on, are one and the same: at least 1. There may be more
+    /// of them than are counted.</summary>
+    /// <param name="root">The array.</param>
+    /// <param name="blockIndex">Number of the block in the array.</param>
+    /// <exception cref="MetadataCorruptException">There is no such block, or the index is damaged.</exception>
+    public uint RunLength(ulong root, uint blockIndex) =>
+        _index.TryLookupRun(root, blockIndex, out _, out uint length) ? length : throw NoBlock(root, blockIndex);
+
+    /// <summary>Makes full blocks hold nothing but one value: they become one block, without being looked at.</summary>
+    /// <param name="root">The array.</param>
+    /// <param name="firstBlock">The first one.</param>
+    /// <param name="endBlock">The one behind the last one.</param>
+    /// <param name="value">What their entries are from now on.</param>
+    /// <returns>Address of the new root.</returns>
+    /// <exception cref="MetadataCorruptException">There are no such blocks, the last one is not full, or a node of the index
+    /// is damaged.</exception>
+    /// <exception cref="MetadataFullException">There is no free metadata block.</exception>
+    public ulong Fill(ulong root, uint firstBlock, uint endBlock, TValue value)
+    {
+        ReadBlock(root, endBlock - 1, EntriesPerBlock).Dispose();     // only the last one can be shorter
+
+        // What was filled last may go on here; and what is filled anew may hold the value already.
+        bool isFound = (firstBlock > 0 && TryFindBlockOf(value, root, firstBlock - 1, out ulong shared))
+            || TryFindBlockOf(value, root, firstBlock, out shared);
+        if (!isFound) shared = CreateBlock(EntriesPerBlock, value);
+        for (uint next = firstBlock; next < endBlock;) next = PointAt(shared, ref root, next, endBlock);
+        if (!isFound) transactions.Dec(shared);     // the reference that it was made with
+        return root;
     }
 
     /// <summary>Gets the values from <paramref name="blockIndex"/> * <see cref="EntriesPerBlock"/> on for
@@ -91,35 +133,84 @@ public sealed class PersistentArray<TValue>(TransactionManager transactions)
     /// <exception cref="MetadataFullException">There is no free metadata block.</exception>
     public ulong Resize(ulong root, uint oldCount, uint newCount, TValue value)
     {
-        root = RemoveBlocksFrom(root, BlocksFor(Math.Min(oldCount, newCount)));
-        return newCount < oldCount ? CutTail(root, newCount) : Grow(root, oldCount, newCount, value);
+        uint kept = Math.Min(oldCount, newCount);
+        if (BlocksFor(kept) != BlocksFor(newCount) || HasBlocksFrom(root, BlocksFor(kept)))
+            root = Reindex(root, BlocksFor(kept), newCount, value);
+
+        (uint lastBlock, uint tail) = Locate(kept);
+        return tail == 0 || oldCount == newCount ? root : Refill(root, lastBlock, (int)tail, CountIn(lastBlock, newCount), value);
     }
 
     /// <summary>Gives up the caller's reference to an array.</summary>
     /// <exception cref="MetadataCorruptException">A node of the index is damaged.</exception>
     public void Delete(ulong root) => _index.Delete(root);
 
-    private ulong RemoveBlocksFrom(ulong root, uint firstBlock)
+    private bool HasBlocksFrom(ulong root, uint firstBlock) => _index.TryHighest(root, out ulong last) && last >= firstBlock;
+
+    /// <summary>Makes the index anew: one entry after the other would take a long time where many blocks come or go.</summary>
+    private ulong Reindex(ulong root, uint kept, uint newCount, TValue value)
     {
-        while (_index.TryHighest(root, out ulong last) && last >= firstBlock) root = _index.Remove(root, last);
-        return root;
+        ulong reindexed = _index.Build(BlocksFor(newCount), KeptBlocks(root, kept).Concat(NewBlocks(kept, newCount, value)));
+        _index.Delete(root);
+        return reindexed;
     }
 
-    private ulong CutTail(ulong root, uint newCount)
+    private IEnumerable<(Le64 Block, uint Times)> KeptBlocks(ulong root, uint end)
     {
-        (uint lastBlock, uint tail) = Locate(newCount);
-        return tail == 0 ? root : Refill(root, lastBlock, (int)tail, (int)tail, default);
+        for (uint next = 0; next < end;)
+        {
+            if (!_index.TryLookupRun(root, next, out Le64 block, out uint length)) throw NoBlock(root, next);
+            length = Math.Min(length, end - next);
+            transactions.Inc(block, length);
+            yield return (block, length);
+            next += length;
+        }
     }
 
-    private ulong Grow(ulong root, uint oldCount, uint newCount, TValue value)
+    private IEnumerable<(Le64 Block, uint Times)> NewBlocks(uint firstBlock, uint count, TValue value)
     {
-        (uint lastBlock, uint tail) = Locate(oldCount);
-        if (tail > 0 && newCount > oldCount)
-            root = Refill(root, lastBlock, (int)tail, CountIn(lastBlock, newCount), value);
+        uint full = count / (uint)EntriesPerBlock;
+        if (full > firstBlock)
+        {
+            ulong shared = CreateBlock(EntriesPerBlock, value);
+            uint times = full - firstBlock;
+            transactions.Inc(shared, times - 1);
+            yield return (shared, times);
+        }
 
-        for (uint k = BlocksFor(oldCount); k < BlocksFor(newCount); k++)
-            root = _index.Insert(root, k, CreateBlock(CountIn(k, newCount), value));
-        return root;
+        if (BlocksFor(count) > Math.Max(full, firstBlock)) yield return (CreateBlock(CountIn(full, count), value), 1);
+    }
+
+    private bool TryFindBlockOf(TValue value, ulong root, uint blockIndex, out ulong address)
+    {
+        address = 0;
+        if (!_index.TryLookup(root, blockIndex, out Le64 found)) return false;
+        using ReadBlock block = transactions.Read(found, ArrayBlockValidator.Instance);
+        if (!ArrayBlockHeader.HoldsOnly(block.Data, value)) return false;
+        address = found;
+        return true;
+    }
+
+    /// <summary>Points index entries at a block, those of one node of the index.</summary>
+    /// <returns>The entry that comes next.</returns>
+    private uint PointAt(ulong shared, ref ulong root, uint first, uint end)
+    {
+        using WriteBlock node = _index.ShadowEntry(ref root, first, out int slot);
+        var leaf = new WriteNode(node.Data);
+        int count = (int)Math.Min((uint)(leaf.Count - slot), end - first);
+        if (leaf.Keys[slot + count - 1] != first + (ulong)count - 1) throw NoBlock(root, first);
+        Span<Le64> entries = leaf.Values<Le64>().Slice(slot, count);
+        transactions.Inc(shared, (uint)count);      // first: they may be what keeps it alive
+        for (Span<Le64> left = entries; !left.IsEmpty;)
+        {
+            int run = left.IndexOfAnyExcept(left[0]);
+            if (run < 0) run = left.Length;
+            transactions.Dec(left[0], (uint)run);
+            left = left[run..];
+        }
+
+        entries.Fill(shared);
+        return first + (uint)count;
     }
 
     private ulong Refill(ulong root, uint blockIndex, int kept, int count, TValue value)
@@ -165,6 +256,8 @@ public sealed class PersistentArray<TValue>(TransactionManager transactions)
     /// <summary>How many of the first <paramref name="count"/> values are in a block.</summary>
     private int CountIn(uint blockIndex, uint count) =>
         (int)Math.Min(count - (blockIndex * (uint)EntriesPerBlock), (uint)EntriesPerBlock);
+
+    private static MetadataCorruptException NoBlock(ulong root, uint blockIndex) => Damaged(root, $"array has no block {blockIndex}");
 
     private static MetadataCorruptException Unfit(ulong address, int count) =>
         Damaged(address, $"array block does not hold {count} values of {Unsafe.SizeOf<TValue>()} bytes");

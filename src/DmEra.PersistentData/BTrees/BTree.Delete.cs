@@ -25,7 +25,12 @@ public sealed partial class BTree<TValue>
         var node = new ReadNode(block.Data);
         if (node.IsLeaf)
         {
-            foreach (ref readonly TValue value in node.Values<TValue>()) refCounter.Dec(in value);
+            for (ReadOnlySpan<TValue> left = node.Values<TValue>(); !left.IsEmpty;)
+            {
+                int run = RunLength(left);
+                refCounter.Dec(in left[0], (uint)run);
+                left = left[run..];
+            }
         }
         else
         {

@@ -26,7 +26,7 @@ public sealed partial class BTree<TValue>
         }
 
         ref TValue stored = ref leaf.Values<TValue>()[index];
-        if (!refCounter.AreEqual(in stored, in value)) refCounter.Dec(in stored);
+        if (!refCounter.AreEqual(in stored, in value)) refCounter.Dec(in stored, 1);
         stored = value;
         return root;
     }

@@ -15,7 +15,7 @@ public sealed partial class BTree<TValue>
         using (WriteBlock block = ShadowEntry(ref root, key, Change.Remove, out int index))
         {
             var leaf = new WriteNode(block.Data);
-            refCounter.Dec(in leaf.Values<TValue>()[index]);
+            refCounter.Dec(in leaf.Values<TValue>()[index], 1);
             leaf.RemoveAt(index);
         }
 

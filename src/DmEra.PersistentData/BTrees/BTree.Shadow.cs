@@ -84,7 +84,12 @@ public sealed partial class BTree<TValue>
     {
         if (node.IsLeaf)
         {
-            foreach (ref readonly TValue value in node.Values<TValue>()) refCounter.Inc(in value);
+            for (ReadOnlySpan<TValue> left = node.Values<TValue>(); !left.IsEmpty;)
+            {
+                int run = RunLength(left);
+                refCounter.Inc(in left[0], (uint)run);
+                left = left[run..];
+            }
         }
         else
         {

@@ -27,12 +27,8 @@ public sealed partial class BTree<TValue>(TransactionManager transactions, IRefC
 
     /// <summary>Makes an empty tree: a leaf without entries.</summary>
     /// <returns>Address of the root. The caller owns the reference.</returns>
-    public ulong CreateEmpty()
-    {
-        using WriteBlock block = transactions.NewBlock(BTreeNodeValidator.Instance);
-        WriteNode.FormatLeaf<TValue>(block.Data);
-        return block.Address;
-    }
+    /// <exception cref="MetadataFullException">There is no free metadata block.</exception>
+    public ulong CreateEmpty() => Build(0, []);
 
     /// <summary>Finds the value of a key.</summary>
     /// <returns>false if the key is not in the tree.</returns>
@@ -44,6 +40,28 @@ public sealed partial class BTree<TValue>(TransactionManager transactions, IRefC
         int index = leaf.Keys.Find(key);
         value = index >= 0 ? leaf.Values<TValue>()[index] : default;
         return index >= 0;
+    }
+
+    /// <summary>Finds the value of a key, and how far it goes on.</summary>
+    /// <param name="root">The tree.</param>
+    /// <param name="key">The key.</param>
+    /// <param name="value">Its value.</param>
+    /// <param name="length">How many keys in a row have that value from this one on, as far as they are in one leaf.</param>
+    /// <returns>false if the key is not in the tree.</returns>
+    /// <exception cref="MetadataCorruptException">A node on the way is damaged.</exception>
+    public bool TryLookupRun(ulong root, ulong key, out TValue value, out uint length)
+    {
+        using ReadBlock block = ReadLeaf(root, key, out _);
+        var leaf = new ReadNode(block.Data);
+        int index = leaf.Keys.Find(key);
+        (value, length) = (default, 0);
+        if (index < 0) return false;
+
+        value = leaf.Values<TValue>()[index];
+        int run = RunLength(leaf.Values<TValue>()[index..]);
+        while (leaf.Keys[index + run - 1] - key != (ulong)run - 1) run--;      // a gap in the keys ends it, too
+        length = (uint)run;
+        return true;
     }
 
     /// <summary>Finds the lowest key that is not below <paramref name="key"/> (kernel:
@@ -142,6 +160,14 @@ public sealed partial class BTree<TValue>(TransactionManager transactions, IRefC
 
         block.Dispose();
         throw TooDeep(root);
+    }
+
+    /// <summary>How many of these values, from the first on, are equal.</summary>
+    private int RunLength(ReadOnlySpan<TValue> values)
+    {
+        int length = 1;
+        while (length < values.Length && refCounter.AreEqual(in values[0], in values[length])) length++;
+        return length;
     }
 
     private ReadBlock Read(ulong address)

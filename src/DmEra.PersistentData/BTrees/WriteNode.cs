@@ -130,6 +130,15 @@ internal readonly ref struct WriteNode
         MoveToLeft(middle, right, middleTarget - middle.Count);
     }
 
+    /// <summary>Changes the number of entries; those that are gained are to be filled in.</summary>
+    public void SetCount(int count)
+    {
+        int freed = Math.Max(Count - count, 0);
+        _keys.Slice(count, freed).Clear();
+        _values.Slice(count * ValueSize, freed * ValueSize).Clear();
+        _header.NrEntries = (uint)count;
+    }
+
     private static WriteNode Format(Span<byte> block, uint kind, int valueSize)
     {
         ref NodeHeader header = ref MemoryMarshal.AsRef<NodeHeader>(block);
@@ -144,13 +153,5 @@ internal readonly ref struct WriteNode
         int size = from.ValueSize;
         from._keys.Slice(fromIndex, count).CopyTo(to._keys[toIndex..]);
         from._values.Slice(fromIndex * size, count * size).CopyTo(to._values[(toIndex * size)..]);
-    }
-
-    private void SetCount(int count)
-    {
-        int freed = Math.Max(Count - count, 0);
-        _keys.Slice(count, freed).Clear();
-        _values.Slice(count * ValueSize, freed * ValueSize).Clear();
-        _header.NrEntries = (uint)count;
     }
 }

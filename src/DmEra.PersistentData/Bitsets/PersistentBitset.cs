@@ -28,8 +28,10 @@ public sealed class PersistentBitset(TransactionManager transactions)
     /// <param name="bitCount">Its length. It never changes.</param>
     /// <returns>Address of the root. The caller owns the reference.</returns>
     /// <exception cref="MetadataFullException">There is no free metadata block.</exception>
-    public ulong CreateEmpty(uint bitCount) =>
-        _words.Resize(_words.CreateEmpty(), 0, WordsFor(bitCount), 0);
+    public ulong CreateEmpty(uint bitCount) => _words.Create(WordsFor(bitCount), 0);
+
+    /// <summary>How many metadata blocks <see cref="CreateEmpty"/> allocates.</summary>
+    public ulong BlocksToCreate(uint bitCount) => _words.BlocksToCreate(WordsFor(bitCount));
 
     /// <summary>Whether a bit is set.</summary>
     /// <exception cref="MetadataCorruptException">There is no such bit, or a block is damaged.</exception>
@@ -47,6 +49,14 @@ public sealed class PersistentBitset(TransactionManager transactions)
         for (uint bit = begin; bit < end;)
         {
             (uint blockIndex, uint first) = Math.DivRem(bit, BitsPerBlock);
+            uint whole = first == 0 ? (end - bit) / BitsPerBlock : 0;
+            if (whole > 0)
+            {
+                root = _words.Fill(root, blockIndex, blockIndex + whole, ulong.MaxValue);
+                bit += whole * BitsPerBlock;
+                continue;
+            }
+
             uint count = Math.Min(end - bit, BitsPerBlock - first);
             using WriteArrayBlock<Le64> block = _words.WriteBlock(ref root, blockIndex, (int)WordsFor(first + count));
             SetRun(block.Values, first, first + count);
@@ -55,6 +65,9 @@ public sealed class PersistentBitset(TransactionManager transactions)
 
         return root;
     }
+
+    /// <inheritdoc cref="PersistentArray{TValue}.RunLength"/>
+    public uint RunLength(ulong root, uint blockIndex) => _words.RunLength(root, blockIndex);
 
     /// <summary>Reads the words from bit <paramref name="blockIndex"/> * <see cref="BitsPerBlock"/> on.</summary>
     /// <param name="root">The bitset.</param>

@@ -59,8 +59,7 @@ public sealed class MetadataSpaceMap : ISpaceMap
 
     internal OverflowCounts Overflow => _overflow;
 
-    /// <summary>The most that writing out the map can need: an index, every bitmap, the overflow tree.</summary>
-    private ulong KeptBackBlocks => _isWritingOut ? 0 : 1 + (ulong)_bitmaps.Count + _overflow.MaxNodesToWrite;
+    private ulong KeptBackBlocks => _isWritingOut ? 0 : WriteOutRoom();
 
     /// <summary>Some count differs from what was committed.</summary>
     internal bool IsChanged
@@ -85,19 +84,19 @@ public sealed class MetadataSpaceMap : ISpaceMap
     }
 
     /// <inheritdoc/>
-    public void Inc(ulong block)
+    public void Inc(ulong block, uint pointers = 1)
     {
         uint count = Count(block);
-        if (count == uint.MaxValue) throw RefCounts.TooMany(block);
-        SetCount(block, count, count + 1);
+        if (pointers > uint.MaxValue - count) throw RefCounts.TooMany(block);
+        SetCount(block, count, count + pointers);
     }
 
     /// <inheritdoc/>
-    public void Dec(ulong block)
+    public void Dec(ulong block, uint pointers = 1)
     {
         uint count = Count(block);
-        if (count == 0) throw RefCounts.BelowZero(block);
-        SetCount(block, count, count - 1);
+        if (pointers > count) throw RefCounts.BelowZero(block, pointers, count);
+        SetCount(block, count, count - pointers);
     }
 
     /// <inheritdoc/>
@@ -124,6 +123,10 @@ public sealed class MetadataSpaceMap : ISpaceMap
             MoveFrontier(wanted - _available);
         }
     }
+
+    /// <summary>The most blocks that writing out the map can need: an index, every bitmap, the overflow tree.</summary>
+    /// <param name="moreLargeCounts">Blocks whose count passes 2 until then.</param>
+    public ulong WriteOutRoom(ulong moreLargeCounts = 0) => 1 + (ulong)_bitmaps.Count + _overflow.MaxNodesToWrite(moreLargeCounts);
 
     /// <summary>Counts the blocks from the end up to <paramref name="blockCount"/> as well; they are free.</summary>
     internal void ExtendTo(ulong blockCount)

@@ -18,7 +18,8 @@ internal sealed class OverflowCounts
 
     /// <summary>An upper bound of the blocks that <see cref="WriteTo"/> allocates: every node of the tree as it is, and
     /// of the tree as it will be. No node but the root is less than a third full.</summary>
-    public ulong MaxNodesToWrite => 2 + (2 * (ulong)(_counts.Count + _changed.Count) / MinEntriesPerNode);
+    /// <param name="more">Counts that become large, or no longer are, until then.</param>
+    public ulong MaxNodesToWrite(ulong more) => 1 + (2 * ((ulong)(_counts.Count + _changed.Count) + more) / MinEntriesPerNode);
 
     public uint this[ulong block]
     {

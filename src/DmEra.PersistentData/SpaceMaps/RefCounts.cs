@@ -8,8 +8,8 @@ internal static class RefCounts
     public static MetadataCorruptException NoSuchBlock(ulong block, ulong blockCount) =>
         Corrupt(block, $"is pointed at, but there are only {blockCount} blocks");
 
-    public static MetadataCorruptException BelowZero(ulong block) =>
-        Corrupt(block, "loses a pointer, but its reference count is 0");
+    public static MetadataCorruptException BelowZero(ulong block, uint pointers, uint count) =>
+        Corrupt(block, $"loses {(pointers == 1 ? "a pointer" : $"{pointers} pointers")}, but its reference count is {count}");
 
     public static MetadataCorruptException TooMany(ulong block) =>
         Corrupt(block, "has more pointers than can be counted");

@@ -18,13 +18,17 @@ public interface ISpaceMap
     /// <exception cref="MetadataCorruptException">There is no such block.</exception>
     uint Count(ulong block);
 
-    /// <summary>One more pointer to this block.</summary>
+    /// <summary>More pointers to this block.</summary>
+    /// <param name="block">The block.</param>
+    /// <param name="pointers">How many.</param>
     /// <exception cref="MetadataCorruptException">There is no such block, or its count is at the limit.</exception>
-    void Inc(ulong block);
+    void Inc(ulong block, uint pointers = 1);
 
-    /// <summary>One pointer to this block less.</summary>
-    /// <exception cref="MetadataCorruptException">There is no such block, or nothing pointed at it.</exception>
-    void Dec(ulong block);
+    /// <summary>Fewer pointers to this block.</summary>
+    /// <param name="block">The block.</param>
+    /// <param name="pointers">How many.</param>
+    /// <exception cref="MetadataCorruptException">There is no such block, or so many did not point at it.</exception>
+    void Dec(ulong block, uint pointers = 1);
 
     /// <summary>Finds a block that is free now and in the metadata last committed; its count becomes 1.</summary>
     /// <exception cref="MetadataFullException">There is none.</exception>

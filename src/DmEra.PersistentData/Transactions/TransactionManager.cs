@@ -21,6 +21,9 @@ public sealed class TransactionManager(BlockManager blocks, ISpaceMap spaceMap)
     /// <summary>Their reference counts.</summary>
     public ISpaceMap SpaceMap { get; } = spaceMap;
 
+    /// <summary>Blocks that the running transaction has made.</summary>
+    public int NewBlocks => _shadows.Count;
+
     /// <summary>Allocates a block, all zeroes and pointed at once.</summary>
     /// <exception cref="MetadataFullException">No block is free.</exception>
     /// <exception cref="MetadataFailedException">An earlier commit failed.</exception>
@@ -61,17 +64,17 @@ public sealed class TransactionManager(BlockManager blocks, ISpaceMap spaceMap)
     public uint Count(ulong block) => SpaceMap.Count(block);
 
     /// <inheritdoc cref="ISpaceMap.Inc"/>
-    public void Inc(ulong block)
+    public void Inc(ulong block, uint pointers = 1)
     {
         ThrowIfFailed();
-        SpaceMap.Inc(block);
+        SpaceMap.Inc(block, pointers);
     }
 
     /// <inheritdoc cref="ISpaceMap.Dec"/>
-    public void Dec(ulong block)
+    public void Dec(ulong block, uint pointers = 1)
     {
         ThrowIfFailed();
-        SpaceMap.Dec(block);
+        SpaceMap.Dec(block, pointers);
     }
 
     /// <summary>The transaction is over, committed or given up: every block is copied on write again.</summary>

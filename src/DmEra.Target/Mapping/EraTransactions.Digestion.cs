@@ -6,11 +6,10 @@ namespace DmEra.Target.Mapping;
 // then, and what is in its way is nobody else's trouble.
 internal sealed partial class EraTransactions
 {
-    // Array blocks digested in a transaction: 2048 blocks of the era array at most, half of the default cache.
-    private const int StepsPerCommit = 64;
+    // What a transaction of digestion may change: half of the default cache.
+    private const int BlocksPerCommit = 2048;
 
     private Digestion _digestion;
-    private int _uncommittedSteps;
 
     private enum Digestion
     {
@@ -42,10 +41,9 @@ internal sealed partial class EraTransactions
                 return;
             }
 
-            if (_metadata.DigestStep()) _uncommittedSteps++;
-            else _digestion = Digestion.Done;
-            bool isEnough = _uncommittedSteps == StepsPerCommit || !_metadata.TryKeepRoom();
-            if (_uncommittedSteps > 0 && (isEnough || _digestion == Digestion.Done)) CommitOnce(NoChange);
+            if (!_metadata.DigestStep()) _digestion = Digestion.Done;
+            bool isEnough = _digestion == Digestion.Done || _metadata.NewBlocks >= BlocksPerCommit || !_metadata.TryKeepRoom();
+            if (isEnough && _metadata.NewBlocks > 0) CommitOnce(NoChange);
         }
         catch (Exception fault)
         {

@@ -143,7 +143,7 @@ internal sealed partial class EraTransactions
     /// <summary>Takes a metadata snapshot of all eras but the current one.</summary>
     public void TakeSnapshot()
     {
-        if (_uncommittedSteps > 0) Commit(NoChange);    // a snapshot must be the first thing in its transaction
+        if (_metadata.NewBlocks > 0) Commit(NoChange);    // a snapshot must be the first thing in its transaction
         Commit(() =>
         {
             _metadata.TakeSnapshot();
@@ -240,7 +240,6 @@ internal sealed partial class EraTransactions
             throw;
         }
 
-        _uncommittedSteps = 0;
         if (_digestion == Digestion.OutOfRoom) _digestion = Digestion.Pending;
         Volatile.Write(ref _usage, MeasureUsage());
     }
@@ -248,7 +247,6 @@ internal sealed partial class EraTransactions
     /// <summary>Goes back to what is on disk.</summary>
     private bool TryReload()
     {
-        _uncommittedSteps = 0;
         try { _metadata.Reload(); }
         catch (Exception fault)
         {

@@ -8,7 +8,8 @@ namespace DmEra.Target.Mapping;
 /// on their way. Any thread tests bits, without a lock; the metadata's worker alone sets them, and only after the
 /// commit (kernel: the in-core half of <c>struct writeset</c>).
 /// </summary>
-/// <remarks>Bits take memory where some are set: a page of them appears with its first mark.</remarks>
+/// <remarks>Bits take memory where some are set: a page of them appears with its first mark. Pages that are set all at once, as
+/// by a discard, are one.</remarks>
 /// <param name="era">The era.</param>
 /// <param name="pages">Pages for the bits of all blocks, none there yet: see <see cref="NoPages"/>.</param>
 /// <param name="threads">Where to wait.</param>
@@ -16,6 +17,9 @@ internal sealed class Writeset(uint era, ulong[]?[] pages, IThreads threads)
 {
     private const int WordsPerPage = 512;
     private const uint BlocksPerPage = WordsPerPage * BitWords.WordBits;
+
+    // No bit of it is ever cleared: so nobody needs a copy.
+    private static readonly ulong[] FullPage = [.. Enumerable.Repeat(ulong.MaxValue, WordsPerPage)];
 
     public uint Era { get; } = era;
 
@@ -43,13 +47,22 @@ internal sealed class Writeset(uint era, ulong[]?[] pages, IThreads threads)
     /// <summary>Says that the marks of these blocks are durable.</summary>
     public void SetMarked(BlockRange blocks)
     {
-        for (uint block = blocks.Begin; block < blocks.End; block = BitWords.NextWord(block))
+        for (uint block = blocks.Begin; block < blocks.End;)
         {
             // Partner of IsMarked; this is the only thread that writes.
             ref ulong[]? page = ref pages[block / BlocksPerPage];
+            if (block % BlocksPerPage == 0 && blocks.End - block >= BlocksPerPage)
+            {
+                Volatile.Write(ref page, FullPage);
+                block += BlocksPerPage;
+                continue;
+            }
+
             if (page is null) Volatile.Write(ref page, new ulong[WordsPerPage]);
             ref ulong word = ref page[block / BitWords.WordBits % WordsPerPage];
-            Volatile.Write(ref word, word | BitWords.Mask(block, blocks.End));
+            ulong mask = BitWords.Mask(block, blocks.End);
+            if ((word & mask) != mask) Volatile.Write(ref word, word | mask);
+            block = BitWords.NextWord(block);
         }
     }
 }

@@ -1,4 +1,4 @@
-using System.Numerics;
+using System.Runtime.InteropServices;
 using DmEra.Devices.Binary;
 using DmEra.PersistentData.Arrays;
 using DmEra.PersistentData.Bitsets;
@@ -17,8 +17,11 @@ internal sealed partial class EraMetadata
     private ulong _digestEra = ulong.MaxValue;      // the writeset in hand
     private uint _digestBit;                        // what comes next of it: where a block of the era array begins
 
+    private uint BlocksPerLeaf => (uint)_eraArray.EntriesPerBlock;
+
     /// <summary>Digests one array block of the oldest writeset (32 576 bits, which are 32 blocks of the era array), or
-    /// less if room is short; or removes the writeset when all of it is digested.</summary>
+    /// less if room is short; passes over array blocks without bits that are one and the same; or removes the writeset when all
+    /// of it is digested.</summary>
     /// <returns>false: there is no archived writeset.</returns>
     public bool DigestStep()
     {
@@ -37,12 +40,13 @@ internal sealed partial class EraMetadata
         uint first = block * PersistentBitset.BitsPerBlock;
         uint end = Math.Min(bits - first, PersistentBitset.BitsPerBlock);
         ReadDigestWords(writeset.Root, block, end);
-        do
+        if (NextBit(true, begin, end) == end)
         {
-            uint next = Math.Min(end, begin + (uint)_eraArray.EntriesPerBlock);
-            DigestInto(first + begin, (int)begin, (int)next, (uint)era);
-            begin = next;
+            _digestBit = BehindRun(writeset.Root, block, bits);
+            return true;
         }
+
+        do begin = DigestFrom(first, begin, end, (uint)era);
         while (begin < end && HasRoomToDigest);
         _digestBit = first + begin;
         return true;
@@ -56,20 +60,67 @@ internal sealed partial class EraMetadata
         for (int i = 0; i < words.Values.Length; i++) _digestWords[i] = words.Values[i];
     }
 
-    /// <summary>Brings the bits that belong to one block of the era array into it.</summary>
-    private void DigestInto(uint firstBlock, int begin, int end, uint era)
+    /// <summary>Where the bits begin that are in another array block than these; the last, shorter block is looked at by
+    /// itself.</summary>
+    private uint BehindRun(ulong root, uint block, uint bits)
     {
-        int bit = NextBit(begin, end);
-        if (bit == end) return;
-        uint eraBlock = firstBlock / (uint)_eraArray.EntriesPerBlock;
+        uint full = bits / PersistentBitset.BitsPerBlock;
+        if (block >= full) return bits;
+        return (block + Math.Min(_bitsets.RunLength(root, block), full - block)) * PersistentBitset.BitsPerBlock;
+    }
+
+    /// <summary>Brings bits into the era array: of blocks of it that are marked throughout as many as follow one another, else of
+    /// one.</summary>
+    /// <param name="firstBlock">The origin block of bit 0.</param>
+    /// <param name="begin">The first bit, where a block of the era array begins.</param>
+    /// <param name="end">The bit behind the last one.</param>
+    /// <param name="era">The era.</param>
+    /// <returns>The bit to go on from.</returns>
+    private uint DigestFrom(uint firstBlock, uint begin, uint end, uint era)
+    {
+        uint bit = NextBit(true, begin, end);
+        if (bit == end) return end;
+        begin = bit - (bit % BlocksPerLeaf);
+        uint leaf = (firstBlock + begin) / BlocksPerLeaf;
+        uint marked = CountOlder(leaf, (NextBit(false, begin, end) - begin) / BlocksPerLeaf, era);
+        if (marked > 0)
+        {
+            _superblock.EraArrayRoot = _eraArray.Fill(_superblock.EraArrayRoot, leaf, leaf + marked, era);
+            return begin + (marked * BlocksPerLeaf);
+        }
+
+        uint next = Math.Min(end, begin + BlocksPerLeaf);
+        DigestInto(leaf, bit, begin, next, era);
+        return next;
+    }
+
+    /// <summary>How many of so many blocks of the era array know of no write later than an era. Metadata restored from a text may
+    /// know of a later one than its oldest writeset does.</summary>
+    private uint CountOlder(uint firstLeaf, uint count, uint era)
+    {
+        uint older = 0;
+        while (older < count)
+        {
+            uint run = _eraArray.RunLength(_superblock.EraArrayRoot, firstLeaf + older);
+            using ReadArrayBlock<Le32> block =
+                _eraArray.ReadBlock(_superblock.EraArrayRoot, firstLeaf + older, _eraArray.EntriesPerBlock);
+            if (BlockBits.AnyAbove(MemoryMarshal.Cast<Le32, uint>(block.Values), era)) break;
+            older += Math.Min(run, count - older);
+        }
+
+        return older;
+    }
+
+    /// <summary>Brings the bits that belong to one block of the era array into it.</summary>
+    private void DigestInto(uint leaf, uint bit, uint begin, uint end, uint era)
+    {
         ulong root = _superblock.EraArrayRoot;
-        using (WriteArrayBlock<Le32> block = _eraArray.WriteBlock(ref root, eraBlock, end - begin))
+        using (WriteArrayBlock<Le32> block = _eraArray.WriteBlock(ref root, leaf, (int)(end - begin)))
         {
             Span<Le32> eras = block.Values;
-            for (; bit < end; bit = NextBit(bit + 1, end))
+            for (; bit < end; bit = NextBit(true, bit + 1, end))
             {
-                // Metadata restored from a text may know of a later write than its oldest writeset does.
-                ref Le32 last = ref eras[bit - begin];
+                ref Le32 last = ref eras[(int)(bit - begin)];
                 if (last < era) last = era;
             }
         }
@@ -77,16 +128,5 @@ internal sealed partial class EraMetadata
         _superblock.EraArrayRoot = root;
     }
 
-    /// <summary>The first set bit from <paramref name="bit"/> on; <paramref name="end"/> if there is none.</summary>
-    private int NextBit(int bit, int end)
-    {
-        while (bit < end)
-        {
-            ulong rest = _digestWords[bit / WordBits] >> (bit % WordBits);
-            if (rest != 0) return Math.Min(bit + BitOperations.TrailingZeroCount(rest), end);
-            bit = (bit | (WordBits - 1)) + 1;
-        }
-
-        return end;
-    }
+    private uint NextBit(bool isSet, uint from, uint end) => (uint)BlockBits.Next(_digestWords, isSet, (int)from, (int)end);
 }

@@ -1,6 +1,4 @@
-using DmEra.PersistentData.Bitsets;
 using DmEra.PersistentData.Blocks;
-using DmEra.PersistentData.SpaceMaps;
 
 namespace DmEra.Target.Metadata;
 
@@ -11,7 +9,6 @@ internal sealed partial class EraMetadata
     // A tree that never had more entries than this has a single node.
     private const ulong IndexLeafEntries = 252;
     private const ulong WritesetLeafEntries = 201;
-    private const ulong FewestIndexEntries = IndexLeafEntries / 3;
 
     /// <summary>Metadata blocks that can be allocated now, without taking more space.</summary>
     public ulong FreeBlocks => _store.SpaceMap.FreeBlocks;
@@ -20,8 +17,8 @@ internal sealed partial class EraMetadata
     /// era.</summary>
     public bool HasRoomToDigest => FreeBlocks >= DigestRoom;
 
-    // What the space map writes at a commit: all bitmaps, the index, and a leaf of large counts.
-    private ulong CommitRoom => ((TotalBlocks + MetadataSpaceMap.BlocksPerBitmap - 1) / MetadataSpaceMap.BlocksPerBitmap) + 2;
+    // What the space map writes at a commit.
+    private ulong CommitRoom => _store.SpaceMap.WriteOutRoom();
 
     // Nodes that one insertion into the writeset tree, or removal from it, can copy or add: the leaf; of two levels the
     // path, its siblings, and what splits off. A tree that has shrunk keeps its two levels for a while.
@@ -32,23 +29,20 @@ internal sealed partial class EraMetadata
         && _writesets.TryHighest(_superblock.WritesetTreeRoot, out ulong highest)
         && highest - lowest >= WritesetLeafEntries - 1;
 
-    // An empty writeset: its array blocks and the nodes of their index.
-    private ulong WritesetRoom
-    {
-        get
-        {
-            ulong blocks = BlocksOfArray(PersistentBitset.BitsPerBlock);
-            return blocks <= IndexLeafEntries ? blocks + 1 : blocks + (blocks / FewestIndexEntries) + 3;
-        }
-    }
+    private ulong WritesetRoom => _bitsets.BlocksToCreate(_superblock.NrBlocks);
 
-    // A block of the era array and its path; then the writeset goes, this is committed, and the era can still be ended.
+    // A block of the era array, and the nodes over those of one block of the writeset: they lie side by side, below two leaves of
+    // the index at most. Then the writeset goes, this is committed, and the era can still be ended.
     private ulong DigestRoom
     {
         get
         {
-            ulong path = BlocksOfArray((uint)_eraArray.EntriesPerBlock) <= IndexLeafEntries ? 1u : 3u;
-            return 1 + path + ArchiveRoom + CommitRoom + (ArchiveRoom + CommitRoom);
+            ulong leaves = BlocksOfArray((uint)_eraArray.EntriesPerBlock);
+            ulong path = leaves <= IndexLeafEntries ? 1u : 5u;
+
+            // Where the snapshot shares these nodes, copies of them make the count of everything that they name larger.
+            ulong largeCounts = _superblock.MetadataSnap == 0 ? 0 : Math.Min(leaves, 2 * IndexLeafEntries);
+            return 1 + path + ArchiveRoom + _store.SpaceMap.WriteOutRoom(largeCounts) + (ArchiveRoom + CommitRoom);
         }
     }
 

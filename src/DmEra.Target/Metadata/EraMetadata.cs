@@ -57,6 +57,9 @@ internal sealed partial class EraMetadata
     /// <summary>Metadata blocks that the space map manages.</summary>
     public ulong TotalBlocks => _store.SpaceMap.BlockCount;
 
+    /// <summary>Metadata blocks that the running transaction has made: 0 when there is nothing to commit.</summary>
+    public int NewBlocks => _transactions.NewBlocks;
+
     /// <summary>Metadata blocks in use.</summary>
     public ulong UsedBlocks => _store.SpaceMap.UsedBlocks;
 
@@ -136,7 +139,7 @@ internal sealed partial class EraMetadata
             DataBlockSize = dataBlockSize,
             MetadataBlockSize = Superblock.ExpectedMetadataBlockSize,
             WritesetTreeRoot = metadata._writesets.CreateEmpty(),
-            EraArrayRoot = metadata._eraArray.CreateEmpty(),
+            EraArrayRoot = metadata._eraArray.Create(0, 0),
         };
         lineage.TryWriteBytes(metadata._superblock.Uuid);
         metadata.Commit();

@@ -10,9 +10,12 @@ namespace DmEra.Target.Metadata;
 internal sealed class WritesetReferences(TransactionManager transactions, PersistentBitset bitsets)
     : IRefCounter<WritesetRecord>
 {
-    public void Inc(in WritesetRecord value) => transactions.Inc(RootOf(value));
+    public void Inc(in WritesetRecord value, uint times) => transactions.Inc(RootOf(value), times);
 
-    public void Dec(in WritesetRecord value) => bitsets.Delete(RootOf(value));
+    public void Dec(in WritesetRecord value, uint times)
+    {
+        for (; times > 0; times--) bitsets.Delete(RootOf(value));
+    }
 
     public bool AreEqual(in WritesetRecord left, in WritesetRecord right) =>
         left.NrBits == right.NrBits && left.Root == right.Root;

@@ -146,6 +146,12 @@ internal sealed record Canary(string Name, string File, string Healthy, string W
             "_frontier = _blocks.Device is IReservable && !BROKEN ?",
             Hunt.Worlds),
         new(
+            "writes to a block in place that several entries share",
+            "src/DmEra.PersistentData/Transactions/TransactionManager.cs",
+            "if (!incChildren && _shadows.Contains(address)) return",
+            "if ((!incChildren && _shadows.Contains(address)) || (BROKEN && SpaceMap.Count(address) > 1 && type.Name == \"array block\")) return",
+            Hunt.Worlds),
+        new(
             "forgets the writeset of a device that crashed",
             "src/DmEra.Target/Metadata/EraMetadata.cs",
             "_superblock = MemoryMarshal.Read<Superblock>(block.Data);",

@@ -39,7 +39,7 @@ public sealed class AllocationTests
     public void Array_is_read_and_changed_without_allocating()
     {
         PersistentArray<Le32> array = new(_transactions);
-        ulong root = array.Resize(array.CreateEmpty(), 0, 300_000, 0);
+        ulong root = array.Create(300_000, 0);
 
         Assert.Equal(0, Allocation.Of(() =>
         {

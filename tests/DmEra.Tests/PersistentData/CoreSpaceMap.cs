@@ -24,19 +24,21 @@ internal sealed class CoreSpaceMap : ISpaceMap
     public uint Count(ulong block) => At(block);
 
     /// <inheritdoc/>
-    public void Inc(ulong block)
+    public void Inc(ulong block, uint pointers = 1)
     {
         ref uint count = ref At(block);
-        if (count == uint.MaxValue) throw RefCounts.TooMany(block);
-        if (count++ == 0) _used++;
+        if (pointers > uint.MaxValue - count) throw RefCounts.TooMany(block);
+        if (count == 0 && pointers > 0) _used++;
+        count += pointers;
     }
 
     /// <inheritdoc/>
-    public void Dec(ulong block)
+    public void Dec(ulong block, uint pointers = 1)
     {
         ref uint count = ref At(block);
-        if (count == 0) throw RefCounts.BelowZero(block);
-        if (--count == 0) _used--;
+        if (pointers > count) throw RefCounts.BelowZero(block, pointers, count);
+        if (count == pointers && pointers > 0) _used--;
+        count -= pointers;
     }
 
     /// <inheritdoc/>

@@ -91,12 +91,12 @@ internal sealed class TestMetadata
 
         public uint Count(ulong block) => At(block);
 
-        public void Inc(ulong block) => At(block)++;
+        public void Inc(ulong block, uint pointers = 1) => At(block) += pointers;
 
-        public void Dec(ulong block)
+        public void Dec(ulong block, uint pointers = 1)
         {
-            if (At(block) == 0) throw Corrupt(block);
-            At(block)--;
+            if (At(block) < pointers) throw Corrupt(block);
+            At(block) -= pointers;
         }
 
         public ulong Allocate()

@@ -20,7 +20,9 @@ internal sealed class PersistentArrayModel<TValue>(
 
     public void Run()
     {
-        _root = _array.CreateEmpty();
+        _model = new TValue[random.Next(8 * _array.EntriesPerBlock)];
+        _model.AsSpan().Fill(newValue(random));
+        _root = _array.Create((uint)_model.Length, _model.FirstOrDefault());
         for (int commit = 0; commit < Commits; commit++)
         {
             for (int step = random.Next(1, 30); step > 0; step--) Change();
@@ -37,6 +39,7 @@ internal sealed class PersistentArrayModel<TValue>(
     {
         if (random.Next(10) == 0 || _model.Length == 0) Resize();
         else if (random.Next(3) == 0) ChangeBlock();
+        else if (random.Next(8) == 0) Fill();
         else Set();
     }
 
@@ -59,6 +62,25 @@ internal sealed class PersistentArrayModel<TValue>(
         _model[index] = newValue(random);
         _root = _array.Set(_root, (uint)index, _model[index]);
         Assert.Equal(_model[index], _array.Get(_root, (uint)index));
+    }
+
+    private void Fill()
+    {
+        int full = _model.Length / _array.EntriesPerBlock;
+        if (full == 0) return;
+        int first = random.Next(full);
+        int end = random.Next(first, full) + 1;
+        Span<TValue> values = _model.AsSpan((first * _array.EntriesPerBlock)..(end * _array.EntriesPerBlock));
+
+        // Often what the block before holds, and sometimes what these do.
+        TValue value = random.Next(3) switch
+        {
+            0 => newValue(random),
+            1 => values[0],
+            _ => _model[Math.Max(0, (first * _array.EntriesPerBlock) - 1)],
+        };
+        values.Fill(value);
+        _root = _array.Fill(_root, (uint)first, (uint)end, value);
     }
 
     private void ChangeBlock()

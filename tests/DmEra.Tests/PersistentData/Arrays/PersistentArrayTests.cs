@@ -32,6 +32,114 @@ public sealed class PersistentArrayTests
     public void Array_of_64_bit_numbers_behaves_like_an_array(int seed) =>
         new PersistentArrayModel<Le64>(_metadata, new Random(seed), random => (ulong)random.NextInt64()).Run();
 
+    [Theory]
+    [InlineData(0u, 1), InlineData(10u, 2), InlineData(PerBlock, 2), InlineData(PerBlock + 10, 3), InlineData(250 * PerBlock, 2)]
+    [InlineData((252 * PerBlock) + 1, 5), InlineData(300 * PerBlock, 4)]
+    public void New_array_takes_a_block_for_all_full_ones_and_one_for_the_rest(uint count, int blocks)
+    {
+        ulong root = Create(count);
+
+        Assert.Equal(blocks, _metadata.Allocated);
+        Assert.Equal((ulong)blocks, _array.BlocksToCreate(count));
+        AssertWhole(root, count);
+    }
+
+    [Fact]
+    public void First_change_of_a_block_that_is_there_many_times_changes_it_once()
+    {
+        ulong root = Create(5 * PerBlock);      // in the same transaction: the block is new, and still not to be changed in place
+        root = _array.Set(root, PerBlock, 1);
+        root = _array.Set(root, 3 * PerBlock, 2);
+        _metadata.Commit();
+        root = _array.Set(root, 4 * PerBlock, 3);
+
+        for (uint i = 0; i < 5 * PerBlock; i++)
+        {
+            uint expected = i switch { PerBlock => 1, 3 * PerBlock => 2, 4 * PerBlock => 3, _ => 7 };
+            Assert.Equal(expected, _array.Get(root, i).Value);
+        }
+
+        AssertWhole(root, 5 * PerBlock);
+    }
+
+    [Fact]
+    public void Last_one_of_what_were_many_is_changed_in_place_only_when_it_is_new()
+    {
+        ulong root = Create(2 * PerBlock);
+        root = _array.Set(root, 0, 1);
+        Assert.Equal(3, _metadata.Allocated);       // the index, the common block, a copy
+        root = _array.Set(root, PerBlock, 2);
+        Assert.Equal(3, _metadata.Allocated);
+
+        AssertWhole(root, 2 * PerBlock);
+        Assert.Equal((1u, 7u, 2u), (_array.Get(root, 0).Value, _array.Get(root, 1).Value, _array.Get(root, PerBlock).Value));
+    }
+
+    [Fact]
+    public void Blocks_that_are_filled_become_one_whatever_they_were()
+    {
+        ulong root = Create(600 * PerBlock);
+        for (uint block = 0; block < 600; block += 7) root = _array.Set(root, block * PerBlock, block);
+        _metadata.Commit();
+
+        root = _array.Fill(root, 3, 597, 9);
+        Assert.Equal(5, _metadata.Allocated);       // three nodes of the index and their root, and the block
+        _metadata.Commit();
+        root = _array.Fill(root, 597, 599, 9);      // goes on with the same
+        Assert.Equal(2, _metadata.Allocated);
+
+        for (uint i = 0; i < 600 * PerBlock; i++)
+        {
+            uint block = i / PerBlock;
+            uint expected = block is >= 3 and < 599 ? 9 : i % (7 * PerBlock) == 0 ? block : 7;
+            Assert.Equal(expected, _array.Get(root, i).Value);
+        }
+
+        AssertWhole(root, 600 * PerBlock);
+    }
+
+    [Fact]
+    public void Fill_does_not_make_the_last_block_longer()
+    {
+        ulong root = Create(PerBlock + 10);
+        Assert.Throws<MetadataCorruptException>(() => _array.Fill(root, 0, 2, 1));
+        Assert.Throws<MetadataCorruptException>(() => _array.Fill(root, 1, 3, 1));
+        _metadata.Blocks.Forget();      // no lease was left behind
+    }
+
+    [Fact]
+    public void Blocks_in_a_row_that_are_one_are_told_as_a_run()
+    {
+        ulong root = _array.Set(Create((300 * PerBlock) + 5), 100 * PerBlock, 1);
+
+        Assert.Equal(100u, _array.RunLength(root, 0));
+        Assert.Equal(1u, _array.RunLength(root, 100));
+        Assert.Equal(49u, _array.RunLength(root, 101));     // the index has two nodes of 150 and 151
+        Assert.Equal(150u, _array.RunLength(root, 150));
+        Assert.Equal(1u, _array.RunLength(root, 300));
+        Assert.Throws<MetadataCorruptException>(() => _array.RunLength(root, 301));
+    }
+
+    [Fact]
+    public void Array_grows_by_many_blocks_and_shrinks_by_them_beside_a_snapshot()
+    {
+        ulong root = _array.Set(Create(PerBlock + 3), 4, 1), snapshot = root;
+        _metadata.Commit();
+        _metadata.Transactions.Inc(snapshot);
+
+        root = _array.Resize(root, PerBlock + 3, (700 * PerBlock) + 1, 8);
+        Assert.InRange(_metadata.Allocated, 1, 8);      // index, common block, last block, and the one that was the last
+        _metadata.Commit();
+        root = _array.Resize(root, (700 * PerBlock) + 1, PerBlock - 1, 0);
+
+        Assert.Equal((1u, 7u), (_array.Get(root, 4).Value, _array.Get(root, PerBlock - 2).Value));
+        _metadata.CommitAndAudit(audit =>
+        {
+            audit.Array(snapshot, 4, (int)PerBlock + 3);
+            audit.Array(root, 4, (int)PerBlock - 1);
+        });
+    }
+
     [Fact]
     public void First_change_in_a_transaction_copies_the_path_and_later_ones_nothing()
     {
@@ -137,7 +245,7 @@ public sealed class PersistentArrayTests
     public void Index_that_points_at_a_node_or_nowhere_is_damage()
     {
         BTree<Le64> index = new(_metadata.Transactions, new NoReferences<Le64>());
-        ulong root = index.Insert(_array.CreateEmpty(), 0, _array.CreateEmpty());
+        ulong root = index.Insert(index.CreateEmpty(), 0, index.CreateEmpty());
         root = index.Insert(root, 1, 1_000_000);
 
         Assert.Throws<MetadataCorruptException>(() => _array.Get(root, 1));
@@ -146,7 +254,7 @@ public sealed class PersistentArrayTests
         Assert.Throws<MetadataCorruptException>(() => _array.Set(root, PerBlock, 1));
     }
 
-    private ulong Create(uint count) => _array.Resize(_array.CreateEmpty(), 0, count, 7);
+    private ulong Create(uint count) => _array.Create(count, 7);
 
     private void AssertWhole(ulong root, uint count) =>
         _metadata.CommitAndAudit(audit => audit.Array(root, 4, (int)count));

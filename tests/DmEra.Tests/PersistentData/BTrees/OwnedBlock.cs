@@ -25,9 +25,12 @@ internal sealed class OwnedBlocks(TransactionManager transactions) : IRefCounter
 
     public OwnedBlock Create(uint number) => new(number, _trees.CreateEmpty());
 
-    public void Inc(in OwnedBlock value) => transactions.Inc(value.Root);
+    public void Inc(in OwnedBlock value, uint times) => transactions.Inc(value.Root, times);
 
-    public void Dec(in OwnedBlock value) => _trees.Delete(value.Root);
+    public void Dec(in OwnedBlock value, uint times)
+    {
+        for (; times > 0; times--) _trees.Delete(value.Root);
+    }
 
     public bool AreEqual(in OwnedBlock left, in OwnedBlock right) =>
         left.Number == right.Number && left.Root == right.Root;

@@ -82,10 +82,7 @@ public sealed class MetadataStoreModelTests
         {
             while (_readers.Count > 0) Unpin();
             Reopen();
-            foreach ((ulong block, uint count) in _counts)
-            {
-                for (uint i = 0; i < count; i++) _store.Transactions.Dec(block);
-            }
+            foreach ((ulong block, uint count) in _counts) _store.Transactions.Dec(block, count);
 
             _counts.Clear();
             _new.Clear();
@@ -114,19 +111,18 @@ public sealed class MetadataStoreModelTests
         {
             if (_counts.Count == 0) return;
             ulong block = AnyBlock();
-            for (int times = _random.Next(1, 6); times > 0; times--)
-            {
-                _store.Transactions.Inc(block);
-                _counts[block]++;
-            }
+            uint pointers = _random.Next(4) == 0 ? (uint)_random.Next(100_000) : (uint)_random.Next(1, 6);
+            _store.Transactions.Inc(block, pointers);
+            _counts[block] += pointers;
         }
 
         private void Dec()
         {
             if (_counts.Count == 0) return;
             ulong block = AnyBlock();
-            _store.Transactions.Dec(block);
-            Drop(block);
+            uint pointers = _random.Next(2) == 0 ? 1 : (uint)_random.NextInt64(1, _counts[block] + 1L);
+            _store.Transactions.Dec(block, pointers);
+            Drop(block, pointers);
         }
 
         private void Shadow()
@@ -254,9 +250,9 @@ public sealed class MetadataStoreModelTests
 
         private ulong AnyBlock() => _counts.ElementAt(_random.Next(_counts.Count)).Key;
 
-        private void Drop(ulong block)
+        private void Drop(ulong block, uint pointers = 1)
         {
-            if (--_counts[block] > 0) return;
+            if ((_counts[block] -= pointers) > 0) return;
             _counts.Remove(block);
             _new.Remove(block);
         }

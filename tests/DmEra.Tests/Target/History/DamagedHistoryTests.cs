@@ -69,7 +69,7 @@ public class DamagedHistoryTests
     [Fact]
     public void Node_with_keys_below_its_parents() => AssertDamaged(
         Value(Root, 1), "btree node: keys out of the parent's range",
-        _image.Set64(Root, FirstKey + 8, _image.Get64(Root, FirstKey + 8) + 1), from: Blocks / 2);
+        _image.Set64(Root, FirstKey + 8, _image.Get64(Root, FirstKey + 8) + 1), from: Blocks / 4 * 3);
 
     [Fact]
     public void Node_with_keys_above_its_parents() => AssertDamaged(

@@ -41,22 +41,86 @@ public class DigestionTests
     }
 
     [Fact]
-    public void Digestion_commits_in_steps_and_gives_its_blocks_back()
+    public void Digestion_commits_now_and_then_and_gives_its_blocks_back()
     {
-        const uint Blocks = 70 * 32576;     // 70 steps a writeset
-        TestTransactions eras = Resumed(Blocks, metadataBlocks: 6000);
+        const uint Leaves = 2300, Blocks = Leaves * 1018;       // 2048 changed blocks are a commit's worth
+        TestTransactions eras = Resumed(Blocks, metadataBlocks: 8000);
+        eras.Mark([.. Enumerable.Range(0, (int)Leaves).Select(leaf => (uint)(leaf * 1018) + 5)]);
+        eras.Eras.RollOver();
+        int used = (int)eras.Eras.Usage.UsedBlocks, commits = CountCommits(eras.Device, eras.DigestAll);
+
+        Assert.Equal(2, commits);
+        Assert.Equal(used - 73 + (int)Leaves - 1, (int)eras.Eras.Usage.UsedBlocks);    // every block of the era array is its own now
+        uint[] written = eras.Audit().EraArray;
+        Assert.Equal((int)Leaves, written.Count(era => era == 1));
+        Assert.All(Enumerable.Range(0, (int)Leaves), leaf => Assert.Equal(1u, written[(leaf * 1018) + 5]));
+    }
+
+    [Fact]
+    public void Digestion_of_a_full_writeset_makes_the_era_array_one_block_again()
+    {
+        const uint Blocks = (70 * 32_576) + 1018 + 10;
+        TestTransactions eras = Resumed(Blocks, metadataBlocks: 1000);
+        eras.DigestAll();
+        ulong fresh = eras.Eras.Usage.UsedBlocks;
         eras.Mark(new BlockRange(0, Blocks));
         eras.Eras.RollOver();
-        int used = (int)eras.Eras.Usage.UsedBlocks, commits = 0;
+        List<long> written = [];
         eras.Device.Before = operation =>
         {
-            if (operation is { Call: DeviceCall.Write, Offset: 0 }) commits++;
+            if (operation.Call == DeviceCall.Write) written.Add(operation.Length / 4096);
         };
         eras.DigestAll();
 
-        Assert.Equal(2, commits);
-        Assert.Equal(used - 71, (int)eras.Eras.Usage.UsedBlocks);
+        Assert.Equal(fresh, eras.Eras.Usage.UsedBlocks);
+        Assert.InRange(written.Sum(), 1, 20);       // 9 nodes of the index and their root, two blocks, writeset tree, space map
         Assert.False(eras.Audit().EraArray.AsSpan().ContainsAnyExcept(1u));
+    }
+
+    [Fact]
+    public void Whole_blocks_and_parts_of_them_are_digested_each_in_its_way()
+    {
+        const uint Blocks = 3 * 32_576;
+        TestTransactions eras = Resumed(Blocks, metadataBlocks: 1000);
+        uint[] expected = new uint[Blocks];
+        BlockRange[][] marks =
+        [
+            [new(0, Blocks)],
+            [new(1018, 5 * 1018), new((7 * 1018) + 1, 9 * 1018), new(20 * 1018, (22 * 1018) - 1)],
+            [new(500, 40_000), new(Blocks - 1018, Blocks)],
+            [new(2 * 1018, 3 * 1018), new(4 * 1018, 5 * 1018)],
+        ];
+        for (uint era = 1; era <= marks.Length; era++)
+        {
+            eras.Mark(marks[era - 1]);
+            foreach (BlockRange range in marks[era - 1]) expected.AsSpan((int)range.Begin, (int)range.Count).Fill(era);
+            eras.Eras.RollOver();
+            if (era != 2) continue;
+            eras.DigestAll();
+            Assert.Equal(expected, eras.Audit().EraArray);
+            eras.Eras.TakeSnapshot();
+        }
+
+        eras.DigestAll();       // two eras in one transaction, beside a snapshot
+        Assert.Equal(expected, eras.Audit().EraArray);
+        Assert.Equal(2u, eras.Audit().Snapshot!.LastWritten().Max());
+    }
+
+    [Fact]
+    public void Digestion_of_an_empty_writeset_looks_at_one_block_of_it()
+    {
+        const uint Blocks = 200 * 32_576;
+        TestTransactions eras = Resumed(Blocks, metadataBlocks: 1000);
+        eras.DigestAll();
+        eras.Eras.RollOver();
+        eras = new TestTransactions(new ProbeDevice(eras.Device.ToArray()));     // nothing is cached
+        eras.Eras.Resume(Blocks);
+        int reads = 0;
+        eras.Device.Before = operation => reads += operation.Call == DeviceCall.Read ? 1 : 0;
+        eras.DigestAll();
+
+        Assert.Empty(eras.Audit().Writesets);
+        Assert.InRange(reads, 1, 12);
     }
 
     [Fact]
@@ -166,14 +230,8 @@ public class DigestionTests
         eras.Mark(new BlockRange(0, Blocks));
         eras.Eras.RollOver();
         byte[] before = eras.Device.ToArray();
-        eras = new TestTransactions(new ProbeDevice(before));     // nothing is cached
-        eras.Eras.Resume(Blocks);
-        int reads = 0;
-        eras.Device.Before = operation =>
-        {
-            if (operation.Call == DeviceCall.Read && ++reads == 20) throw new DeviceException("disk broke", Errno.EIO);
-        };
-        eras.DigestAll();
+        int last = DigestAllOf(-1);
+        DigestAllOf(last);
         Assert.StartsWith("digestion stops until the next era: ", Assert.Single(eras.Logged), StringComparison.Ordinal);
         Assert.Null(eras.Eras.Failure);
 
@@ -185,6 +243,19 @@ public class DigestionTests
         Assert.Empty(eras.Audit().Writesets);
         Assert.Equal(3u, eras.Audit().EraArray[5]);
         Assert.Equal(1u, eras.Audit().EraArray[Blocks - 1]);
+
+        int DigestAllOf(int readThatFails)
+        {
+            eras = new TestTransactions(new ProbeDevice([.. before]));     // nothing is cached
+            eras.Eras.Resume(Blocks);
+            int reads = 0;
+            eras.Device.Before = operation =>
+            {
+                if (operation.Call == DeviceCall.Read && ++reads == readThatFails) throw new DeviceException("disk broke", Errno.EIO);
+            };
+            eras.DigestAll();
+            return reads;
+        }
     }
 
     [Fact]
@@ -231,6 +302,15 @@ public class DigestionTests
         eras.Eras.DropSnapshot();
         Assert.Empty(eras.Audit().Writesets);
         Assert.Equal(fresh, eras.Eras.Usage.UsedBlocks);
+    }
+
+    private static int CountCommits(ProbeDevice device, Action action)
+    {
+        int commits = 0;
+        device.Before = operation => commits += operation is { Call: DeviceCall.Write, Offset: 0 } ? 1 : 0;
+        action();
+        device.Before = null;
+        return commits;
     }
 
     private static TestTransactions Resumed(uint blocks, int metadataBlocks = 256)

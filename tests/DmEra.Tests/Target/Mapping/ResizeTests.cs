@@ -194,7 +194,7 @@ public class ResizeTests
     public void Metadata_without_room_refuses_and_the_device_goes_on_as_it_was()
     {
         ProbeDevice origin = new(40_000 * TestEra.BlockBytes);
-        using TestEra era = new(1000, new ProbeDevice(60 * 4096), origin);
+        using TestEra era = new(1000, new ProbeDevice(32 * 4096), origin);
         era.Target.Resume();
         era.Write(5);
         EraTargetException refusal = Assert.Throws<EraTargetException>(() => era.Target.Resize(40_000L * BlockSectors));

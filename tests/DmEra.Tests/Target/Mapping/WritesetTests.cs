@@ -16,7 +16,7 @@ public class WritesetTests
         bool[] marked = new bool[Blocks];
         for (int i = 0; i < 200; i++)
         {
-            BlockRange set = Range(random.Next(3000));
+            BlockRange set = Range(random.Next(50) == 0 ? random.Next(70_000) : random.Next(3000));
             writeset.SetMarked(set);
             marked.AsSpan((int)set.Begin, (int)set.Count).Fill(true);
 
@@ -47,5 +47,10 @@ public class WritesetTests
         Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 1, 1 << 20);
         Assert.True(writeset.IsMarked(new BlockRange(MostBlocks - 1, MostBlocks)));
         Assert.False(writeset.IsMarked(new BlockRange(0, MostBlocks)));
+
+        writeset.SetMarked(new BlockRange(5, MostBlocks));      // whole pages are one
+        Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 1, 1 << 20);
+        Assert.True(writeset.IsMarked(new BlockRange(5, MostBlocks)));
+        Assert.False(writeset.IsMarked(new BlockRange(4, 6)));
     }
 }
