@@ -1,12 +1,14 @@
 using DmEra.Devices;
 using DmEra.Devices.Threads;
+using DmEra.Fuzz.Content;
 using DmEra.Target.History;
 using DmEra.Target.Mapping;
 using DmEra.Target.Metadata;
 
 namespace DmEra.Fuzz.Metadata;
 
-/// <summary>Metadata in every state that the target leaves, made by the target itself.</summary>
+/// <summary>Metadata in every state that the target leaves, made by the target itself; and some made by hand, in which more blocks are
+/// shared than it shares.</summary>
 internal sealed class FuzzImages
 {
     private const int MetadataBytes = 4 << 20;
@@ -22,8 +24,19 @@ internal sealed class FuzzImages
         ["many"] = (200, static images => images.Run(250)._eras.Archive()),
     };
 
-    private static readonly Lazy<IReadOnlyList<FuzzImage>> Images =
-        new(() => [.. Kinds.Select(kind => Make(kind.Key, kind.Value.Blocks, kind.Value.Run))]);
+    private static readonly Dictionary<string, Func<EraContent>> Handmade = new(StringComparer.Ordinal)
+    {
+        ["shared"] = static () => EqualLeaves.OfLength(9000),
+        ["shared open"] = static () => EqualLeaves.Get("an open era with marks"),
+        ["shared archived"] = static () => EqualLeaves.Get("archived writesets"),
+        ["shared snapshot"] = static () => EqualLeaves.Get("a metadata snapshot"),
+    };
+
+    private static readonly Lazy<IReadOnlyList<FuzzImage>> Images = new(() =>
+    [
+        .. Kinds.Select(kind => Make(kind.Key, kind.Value.Blocks, kind.Value.Run)),
+        .. Handmade.Select(kind => Make(kind.Key, kind.Value())),
+    ]);
 
     private readonly MemoryBlockDevice _device = new(MetadataBytes);
     private readonly Random _random = new(1);
@@ -40,7 +53,7 @@ internal sealed class FuzzImages
     }
 
     /// <summary>What the images are called.</summary>
-    public static IEnumerable<string> Names => Kinds.Keys;
+    public static IEnumerable<string> Names => Kinds.Keys.Concat(Handmade.Keys);
 
     /// <summary>One image of each kind.</summary>
     public static IReadOnlyList<FuzzImage> All => Images.Value;
@@ -51,6 +64,9 @@ internal sealed class FuzzImages
         run(images);
         return new FuzzImage(name, images._device.ToArray());
     }
+
+    private static FuzzImage Make(string name, EraContent content) =>
+        new(name, ContentWriter.Write(content, isShared: true, spareBlocks: 200, dataBlockSectors: 8).ToArray());
 
     /// <summary>Some eras with some writes each.</summary>
     private FuzzImages Run(int eras)
