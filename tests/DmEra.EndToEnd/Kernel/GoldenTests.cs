@@ -30,7 +30,7 @@ public sealed class GoldenTests
         ours.Checkpoint();
         ours.Write(1);
         if (image.HasSnapshot) ours.DropMetadataSnapshot();
-        ours.AwaitDigestion();
+        ours.AwaitDigestion(folder["meta"]);
         ours.Remove();
 
         Oracle.EraCheck(folder["meta"]);

@@ -27,7 +27,7 @@ public sealed class HandoverTests : IDisposable
         _log.AssertIsIn(_metadata);
 
         using Guest guest = BootGuest();
-        GoOn(new KernelEra(guest, _log, _log.BlockCount));
+        GoOn(new KernelEra(guest, _log, _log.BlockCount), _metadata);
         guest.CutPower();
         _log.AssertIsIn(_metadata);
     }
@@ -45,7 +45,7 @@ public sealed class HandoverTests : IDisposable
         _log.AssertIsIn(_metadata);
 
         using OurEra ours = new(_metadata, _origin, _log, _log.BlockCount);
-        GoOn(ours);
+        GoOn(ours, _metadata);
         _log.AssertIsIn(_metadata);
     }
 
@@ -58,7 +58,7 @@ public sealed class HandoverTests : IDisposable
         _log.AssertIsIn(metadata);
 
         using Guest guest = Guest.Boot(GuestDisk.File("meta", metadata), GuestDisk.File("origin", _origin));
-        GoOn(new KernelEra(guest, _log, _log.BlockCount));
+        GoOn(new KernelEra(guest, _log, _log.BlockCount), metadata);
         _log.AssertIsIn(metadata);
     }
 
@@ -66,7 +66,7 @@ public sealed class HandoverTests : IDisposable
 
     private Guest BootGuest() => Guest.Boot(GuestDisk.File("meta", _metadata), GuestDisk.File("origin", _origin));
 
-    private static void GoOn(EraRun run)
+    private static void GoOn(EraRun run, string metadata)
     {
         Assert.Equal(run.Log.Era, run.Status.CurrentEra);
         run.Write(3, 100, 998);
@@ -82,7 +82,7 @@ public sealed class HandoverTests : IDisposable
         run.Reload(run.Log.BlockCount + 100);
         run.Write(run.Log.BlockCount - 1);
         Assert.Equal(run.Log.Era, run.Status.CurrentEra);
-        if (run.Log.BlockCount < 100_000) run.AwaitDigestion();
+        if (run.Log.BlockCount < 100_000) run.AwaitDigestion(metadata);
         run.Remove();
     }
 }

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using DmEra.Fuzz.Content;
 using DmEra.Tests;
 
 namespace DmEra.EndToEnd.Kernel;
@@ -47,11 +48,12 @@ internal sealed class WriteLog
     public IEnumerable<uint> WrittenSince(uint era) =>
         _lastWritten.Where(entry => entry.Value >= era).Select(entry => entry.Key).Order();
 
-    /// <summary>Fails unless metadata at rest is sound by era_check, and names for every era exactly the blocks
-    /// written since.</summary>
+    /// <summary>Fails unless metadata at rest is sound by era_check and to the last reference, so that nothing is leaked, and names
+    /// for every era exactly the blocks written since.</summary>
     public void AssertIsIn(string metadata)
     {
         Oracle.EraCheck(metadata);
+        ContentReader.Read(metadata);
         for (uint era = 1; era <= Era + 1; era++)
         {
             // Version 0.9.0 lists bits of an old writeset behind the end of an origin that has shrunk.

@@ -45,15 +45,14 @@ internal sealed class ContentReader
         return new ContentReader(file);
     }
 
-    /// <summary>How many entries the root of the writeset tree has, of metadata that may be in use.</summary>
-    public static uint PendingWritesets(string path)
+    /// <summary>How many entries the root of the writeset tree has, of metadata that may be in use; at least 1 while that changes.</summary>
+    public static uint PendingWritesets(Stream device)
     {
-        using FileStream file = new(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite, 0);
         byte[] block = new byte[BlockSize];
-        file.ReadExactly(block);
-        file.Position = (long)U64(block, 200) * BlockSize;
-        file.ReadExactly(block);
-        return U32(block, 16);
+        device.ReadExactly(block);
+        device.Position = (long)U64(block, 200) * BlockSize;
+        device.ReadExactly(block);
+        return Checksum(block, NodeSalt) == U32(block, 0) ? U32(block, 16) : uint.MaxValue;
     }
 
     private EraContent Read(ulong address)

@@ -52,15 +52,6 @@ internal sealed class HandmadeMetadata
         return reader;
     }
 
-    /// <summary>Waits until no writeset is pending, which a status commits.</summary>
-    public void AwaitDigestion(EraRun run) => Eventually.Equal("0", () => $"{PendingAfter(run.Status)}", "pending writesets");
-
-    private uint PendingAfter(Target.Mapping.EraStatus status)
-    {
-        Assert.Equal(Log.Era, status.CurrentEra);
-        return ContentReader.PendingWritesets(Path);
-    }
-
     private ContentReader Read(string when)
     {
         try { return ContentReader.Read(Path); }

@@ -138,16 +138,16 @@ internal sealed class Takeover : IDisposable
         kernel.Write(0, 4, 32576, 70_001, last);
         kernel.Checkpoint();
         kernel.Write(5, 32576, 70_100);
-        metadata.AwaitDigestion(kernel);
+        kernel.AwaitDigestion(metadata.Path);
         kernel.TakeMetadataSnapshot();
         kernel.Write(6, 40_000, 90_000);
         kernel.Checkpoint();
-        metadata.AwaitDigestion(kernel);
+        kernel.AwaitDigestion(metadata.Path);
         kernel.DropMetadataSnapshot();
         kernel.Write(7, 50_000);
         kernel.Reload(_content.NrBlocks);       // suspended and resumed, with the same length
         kernel.Write(8);
-        metadata.AwaitDigestion(kernel);
+        kernel.AwaitDigestion(metadata.Path);
         Remove(guest, kernel, metadata);
     }
 
@@ -160,7 +160,7 @@ internal sealed class Takeover : IDisposable
             if (length != kernel.Log.BlockCount)
             {
                 // Bits of an old writeset behind the end come back when the device becomes longer again: so none may be left.
-                metadata.AwaitDigestion(kernel);
+                kernel.AwaitDigestion(metadata.Path);
                 metadata.Resize(length);
                 kernel.Reload(length);
             }
