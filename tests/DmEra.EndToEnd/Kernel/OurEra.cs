@@ -10,7 +10,7 @@ internal sealed class OurEra : EraRun, IDisposable
 
     /// <summary>Opens and activates a device on two files.</summary>
     public OurEra(string metadata, string origin, WriteLog log, uint blockCount)
-        : this(EraTarget.Create(Table(metadata, origin, blockCount), new EraTargetOptions()), log, blockCount)
+        : this(EraTarget.Create(Table(metadata, origin, blockCount), new EraTargetOptions { MarkAhead = 0 }), log, blockCount)
     {
     }
 
@@ -28,7 +28,7 @@ internal sealed class OurEra : EraRun, IDisposable
 
     /// <summary>Makes a target with metadata of the test's own.</summary>
     public static EraTarget OnDevices(IBlockDevice metadata, string origin, uint blockCount) => EraTarget.Create(
-        Table("metadata", origin, blockCount), metadata, FileBlockDevice.Open(origin), new EraTargetOptions());
+        Table("metadata", origin, blockCount), metadata, FileBlockDevice.Open(origin), new EraTargetOptions { MarkAhead = 0 });
 
     /// <inheritdoc/>
     /// <remarks>Blocks that are new count as written: nobody knows what they held before.</remarks>
