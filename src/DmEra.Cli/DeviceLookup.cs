@@ -24,13 +24,14 @@ internal static class DeviceLookup
 
     /// <summary>As <see cref="Open"/>; null when there is no such device.</summary>
     public static ILiveDevice? TryOpen(string device, TextWriter error, CancellationToken stop = default) =>
-        TryConnect(device) is ControlClient client ? ControlledDevice.Open(client, ListeningSocket.IsSocket(device) ? device : null, stop)
-        : File.Exists(device) ? KernelDevice.TryOpen(device, line => error.WriteLine($"era: {line}"))
+        ConnectTo(device) is ControlClient direct ? ControlledDevice.Open(direct, ListeningSocket.IsSocket(device) ? device : null, stop)
+        : File.Exists(device) && KernelDevice.TryOpen(device, line => error.WriteLine($"era: {line}")) is KernelDevice mapped ? mapped
+        : Search(device) is ControlClient found ? ControlledDevice.Open(found, name: null, stop)
         : null;
 
     /// <summary>Opens the control plane of a device that a server of ours runs.</summary>
     /// <exception cref="CommandException">There is no such device.</exception>
-    public static ControlClient Connect(string device) => TryConnect(device) ?? throw Unknown(device);
+    public static ControlClient Connect(string device) => ConnectTo(device) ?? Search(device) ?? throw Unknown(device);
 
     /// <summary>Opens the control plane of a process that serves many devices.</summary>
     /// <param name="socket">Path of its control socket; null: the default.</param>
@@ -42,11 +43,15 @@ internal static class DeviceLookup
             : throw new CommandException($"{path}: no such control socket; 'era serve --config' starts a process for many devices");
     }
 
-    private static ControlClient? TryConnect(string device)
+    private static ControlClient? ConnectTo(string device)
     {
         if (RuntimeFolder.FromEnvironment().FindControlSocket(device) is string named) return new ControlClient(named);
-        if (ListeningSocket.IsSocket(device)) return new ControlClient(device);
-        IReadOnlyList<DeviceDescription> served = ServedDevices.Find(static _ => { });
+        return ListeningSocket.IsSocket(device) ? new ControlClient(device) : null;
+    }
+
+    private static ControlClient? Search(string device)
+    {
+        IReadOnlyList<DeviceDescription> served = FindServed();
         DeviceDescription? found = served.FirstOrDefault(other => string.Equals(other.Name, device, StringComparison.Ordinal))
             ?? served.FirstOrDefault(other => Serves(other, device))
             ?? FindByBeginning(served, device);
@@ -66,9 +71,15 @@ internal static class DeviceLookup
             : throw new CommandException($"{beginning}: may be any of {string.Join(", ", found.Select(other => other.Name))}");
     }
 
+    // One that is dead serves nothing; one that is slow may serve just what was meant.
+    private static IReadOnlyList<DeviceDescription> FindServed() => ServedDevices.Find(static fault =>
+    {
+        if (fault is TimeoutException) throw new CommandException(fault.Message);
+    });
+
     private static CommandException Unknown(string device)
     {
-        string hint = NearestWord.Hint(device, ServedDevices.Find(static _ => { }).Select(other => other.Name));
+        string hint = NearestWord.Hint(device, FindServed().Select(other => other.Name));
         return new CommandException($"{device}: no such device is being served; 'era ls' lists those that are{hint}");
     }
 }

@@ -45,7 +45,7 @@ internal static class ErrorLine
 
     private static bool IsExpected(Exception fault) =>
         fault is CommandException or EraTargetException or EraNotBegunException or MetadataException
-            or IOException or UnauthorizedAccessException or SocketException;
+            or IOException or TimeoutException or UnauthorizedAccessException or SocketException;
 
     private static string CommandName(ParseResult parse) =>
         parse.CommandResult.Command is RootCommand ? "era" : $"era {parse.CommandResult.Command.Name}";

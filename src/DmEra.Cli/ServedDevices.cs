@@ -7,11 +7,11 @@ namespace DmEra.Cli;
 /// <summary>What the processes serve whose control sockets are in the runtime folder.</summary>
 internal static class ServedDevices
 {
-    private static readonly TimeSpan AnswerLimit = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan AnswerLimit = TimeSpan.FromSeconds(10);
 
     /// <summary>All of their devices, in order of the sockets and names.</summary>
-    /// <param name="report">Told of those that do not answer: one that was killed does not hide the others.</param>
-    public static IReadOnlyList<DeviceDescription> Find(Action<string> report)
+    /// <param name="report">Told of those that are dead, or do not answer in time: one that was killed does not hide the others.</param>
+    public static IReadOnlyList<DeviceDescription> Find(Action<Exception> report)
     {
         List<DeviceDescription> devices = [];
         foreach (string socket in RuntimeFolder.FromEnvironment().ControlSockets())
@@ -19,8 +19,11 @@ internal static class ServedDevices
             using ControlClient client = new(socket);
             using CancellationTokenSource limit = new(AnswerLimit);
             try { devices.AddRange(client.ListAsync(limit.Token).GetAwaiter().GetResult()); }
-            catch (ControlException fault) { report(ErrorLine.For(fault)); }
-            catch (OperationCanceledException) { report($"era: {socket}: no answer within {AnswerLimit.TotalSeconds} s"); }
+            catch (ControlException fault) { report(fault); }
+            catch (OperationCanceledException)
+            {
+                report(new TimeoutException($"{socket}: no answer within {AnswerLimit.TotalSeconds} s"));
+            }
         }
 
         return devices;

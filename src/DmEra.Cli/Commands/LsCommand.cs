@@ -14,7 +14,7 @@ internal static class LsCommand
         EraCommand command = new("ls", "List the devices being served, of all processes in the runtime folder.", "era ls", "era ls --json") { json };
         command.SetAction(parse =>
         {
-            IReadOnlyList<DeviceDescription> devices = ServedDevices.Find(parse.InvocationConfiguration.Error.WriteLine);
+            IReadOnlyList<DeviceDescription> devices = ServedDevices.Find(fault => parse.InvocationConfiguration.Error.WriteLine(ErrorLine.For(fault)));
             TextWriter output = parse.Output();
             if (parse.GetValue(json)) output.WriteLine(ControlJson.Of(devices));
             else WriteTable(output, devices);

@@ -15,7 +15,9 @@ internal sealed class ConfigurationReader
     private const string DevicesTable = "devices";
 
     private readonly List<string> _errors = [];
-    private readonly List<(DeviceSettings Device, Place Place)> _devices = [];
+    private readonly List<DeviceSettings> _devices = [];
+    private readonly Dictionary<string, Place> _names = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, (string Device, Place Place)> _files = new(StringComparer.Ordinal);     // by their identities
     private readonly ConfigurationTable _host;
     private string _path = "";
     private string _folder = "";
@@ -36,7 +38,7 @@ internal sealed class ConfigurationReader
         RequireDifferent(listen);
         if (_errors.Count > 0) throw new ConfigurationException(_errors);
         return new HostConfiguration(
-            control is null ? null : Path.Combine(_folder, control), listen, nbd, [.. _devices.Select(device => device.Device)]);
+            control is null ? null : Path.Combine(_folder, control), listen, nbd, _devices);
     }
 
     private string[] FilesOf(string path)
@@ -105,15 +107,15 @@ internal sealed class ConfigurationReader
 
     private void Add(DeviceSettings device, Place place)
     {
-        foreach ((DeviceSettings other, Place where) in _devices)
+        if (!_names.TryAdd(device.Name, place))
+            Report(place, $"the device '{device.Name}' is there already, at {_names[device.Name]}; choose another name");
+        foreach ((string path, string identity) in device.FindFiles())
         {
-            if (string.Equals(device.Name, other.Name, StringComparison.Ordinal))
-                Report(place, $"the device '{device.Name}' is there already, at {where}; choose another name");
-            else if (device.FindShared(other) is string path)
-                Report(place, $"{path} is that of '{other.Name}' already, at {where}");
+            if (!_files.TryAdd(identity, (device.Name, place)))
+                Report(place, $"{path} is that of '{_files[identity].Device}' already, at {_files[identity].Place}");
         }
 
-        _devices.Add((device, place));
+        _devices.Add(device);
     }
 
     private NbdServerOptions ReadNbd()
@@ -135,7 +137,7 @@ internal sealed class ConfigurationReader
 
     private void RequireDifferent(IEnumerable<ListenAddress> listen)
     {
-        IEnumerable<ListenAddress> all = listen.Concat(_devices.SelectMany(device => device.Device.Listen));
+        IEnumerable<ListenAddress> all = listen.Concat(_devices.SelectMany(device => device.Listen));
         foreach (IGrouping<string, ListenAddress> same in all.GroupBy(address => $"{address.EndPoint}", StringComparer.Ordinal).Where(same => same.Count() > 1))
             _errors.Add($"{_path}: {same.Key} is there twice among the addresses to listen at");
     }

@@ -81,7 +81,14 @@ public sealed class DeviceHost : IDisposable
 
             if (isTooLate) device.Stop();
             device.Start();
-            lock (_gate) place.IsStarted = true;
+            // Those that were made have an identity now.
+            IReadOnlyList<(string Path, string Identity)> files = settings.FindFiles();
+            lock (_gate)
+            {
+                place.Files = files;
+                place.IsStarted = true;
+            }
+
             return device;
         }
         catch
@@ -198,6 +205,7 @@ public sealed class DeviceHost : IDisposable
 
     private Place Reserve(DeviceSettings settings)
     {
+        IReadOnlyList<(string Path, string Identity)> files = settings.FindFiles();
         lock (_gate)
         {
             if (_isStopping) throw new ServingException($"{settings.Name}: this process is stopping");
@@ -205,13 +213,13 @@ public sealed class DeviceHost : IDisposable
                 throw new ServingException($"{settings.Name}: this process is there for one device; 'era serve --config' runs many");
             if (_places.ContainsKey(settings.Name))
                 throw new ServingException($"{settings.Name}: attached already; 'era detach {settings.Name}' first, or choose another name");
-            foreach (Place other in _places.Values)
+            foreach ((string name, Place other) in _places)
             {
-                if (settings.FindShared(other.Settings) is string path)
-                    throw new ServingException($"{settings.Name}: {path} is in use by {other.Settings.Name} already");
+                if (files.FirstOrDefault(file => other.Files.Any(used => used.Identity == file.Identity)) is { Path: string path })
+                    throw new ServingException($"{settings.Name}: {path} is in use by {name} already");
             }
 
-            return _places[settings.Name] = new Place(settings);
+            return _places[settings.Name] = new Place { Files = files };
         }
     }
 
@@ -230,9 +238,9 @@ public sealed class DeviceHost : IDisposable
     }
 
     /// <summary>What a name is taken by.</summary>
-    private sealed class Place(DeviceSettings settings)
+    private sealed class Place
     {
-        public DeviceSettings Settings => settings;
+        public required IReadOnlyList<(string Path, string Identity)> Files { get; set; }
 
         public ServedDevice? Device { get; set; }
 

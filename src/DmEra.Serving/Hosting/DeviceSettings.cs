@@ -66,13 +66,8 @@ public sealed record DeviceSettings
         return [.. compared.Where(setting => !setting.IsSame).Select(setting => setting.Name)];
     }
 
-    /// <summary>What cannot be of two devices at once: their origins and metadata, whatever names they are called by.</summary>
-    /// <returns>The path, as it is called here; null when they have nothing in common.</returns>
-    public string? FindShared(DeviceSettings other)
-    {
-        string[] theirs = [IdentityOf(other.Origin), IdentityOf(other.Metadata)];
-        return new[] { Origin, Metadata }.FirstOrDefault(path => theirs.Contains(IdentityOf(path), StringComparer.Ordinal));
-    }
+    /// <summary>What cannot be of two devices at once: origin and metadata, each with what is the same for all names that it has now.</summary>
+    public IReadOnlyList<(string Path, string Identity)> FindFiles() => [(Origin, IdentityOf(Origin)), (Metadata, IdentityOf(Metadata))];
 
     /// <summary>Makes the files that are missing, and the table of the device.</summary>
     /// <param name="files">What is made.</param>

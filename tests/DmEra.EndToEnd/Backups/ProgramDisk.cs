@@ -21,7 +21,7 @@ internal static class ProgramDisk
             dotnet=$(dirname "$(realpath "$(command -v dotnet)")")
             cp -r "$dotnet/host" tree/dotnet
             cp -r "$dotnet/shared/Microsoft.NETCore.App" "$dotnet/shared/Microsoft.AspNetCore.App" tree/dotnet/shared
-            cp "{{Path.GetDirectoryName(EraServer.Program)}}"/{era,era.*,DmEra.*.dll,System.CommandLine.dll,Spectre.Console.dll,AWSSDK.*} tree/era
+            cp "{{Path.GetDirectoryName(EraServer.Program)}}"/{era,era.*,DmEra.*.dll,System.CommandLine.dll,Spectre.Console.dll,Tomlyn.dll,AWSSDK.*} tree/era
             for file in tree/era/era tree/dotnet/shared/Microsoft.NETCore.App/*/*.so; do ldd "$file"; done |
                 grep -o ' /[^ ]*' | sort -u | xargs cp -Lt tree/lib
             for name in libssl libcrypto; do cp -L /usr/lib/*/$name.so.3 tree/lib; done

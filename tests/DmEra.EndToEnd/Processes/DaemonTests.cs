@@ -104,7 +104,7 @@ public sealed class DaemonTests : IDisposable
 
         server.Command("stop", "disk1");
         Oracle.EraCheck(_folder["disk1.img.era"]);
-        Assert.Contains("disk2", server.Command("ls"), StringComparison.Ordinal);
+        server.Command("status", "disk2");
         server.Terminate();
     }
 

@@ -1,6 +1,5 @@
 using System.Collections.Concurrent;
 using DmEra.Control;
-using DmEra.Nbd;
 using DmEra.Serving.Hosting;
 using DmEra.Serving.Sockets;
 using DmEra.Target.Mapping;

@@ -1,4 +1,3 @@
-using DmEra.Backup.Sources;
 using DmEra.Devices;
 using DmEra.Target.Chronicles;
 using DmEra.Target.History;

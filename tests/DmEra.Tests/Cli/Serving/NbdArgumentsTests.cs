@@ -1,6 +1,5 @@
 using System.CommandLine;
 using System.Net;
-using DmEra.Cli;
 using DmEra.Cli.Serving;
 using DmEra.Nbd;
 using DmEra.Serving;

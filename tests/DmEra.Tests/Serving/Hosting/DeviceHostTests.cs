@@ -93,13 +93,13 @@ public sealed class DeviceHostTests : IDisposable
     }
 
     [Fact]
-    public void A_stopped_host_has_brought_all_of_them_to_rest()
+    public async Task A_stopped_host_has_brought_all_of_them_to_rest()
     {
         foreach (string name in new[] { "one", "two", "three" }) _host.Attach(Settings(name));
         _host.Stop();
         _host.Stop();
 
-        Assert.Null(_host.Stopped.Result);
+        Assert.Null(await _host.Stopped);
         foreach (string name in new[] { "one", "two", "three" }) Oracle.EraCheck(_folder[$"{name}.era"]);
         Assert.Contains("stopping", Refusal(Settings("four")), StringComparison.Ordinal);
     }
