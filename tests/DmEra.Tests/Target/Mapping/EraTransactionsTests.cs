@@ -23,6 +23,39 @@ public class EraTransactionsTests
         Assert.Equal(after.EraArrayRoot, after.Snapshot.EraArrayRoot);
     }
 
+    // Every first mark in a block of the writeset copies it from the one that all were at first.
+    [Theory, InlineData(40), InlineData(44), InlineData(48), InlineData(52), InlineData(56)]
+    public void Mark_that_finds_no_room_for_a_copy_is_refused_and_the_era_can_be_ended(int metadataBlocks)
+    {
+        const uint Leaves = 40, Blocks = Leaves * 32_576;
+        TestTransactions eras = new(new ProbeDevice(metadataBlocks * BlockManager.BlockSize));
+        eras.Eras.Resume(Blocks);
+        uint[] written = new uint[Blocks];
+        int refused = 0;
+        for (uint era = 1; era <= 3; era++)
+        {
+            for (uint leaf = 0; leaf < Leaves; leaf++)
+            {
+                uint block = (leaf * 32_576) + era;
+                try
+                {
+                    eras.Mark(block);
+                    written[block] = era;
+                }
+                catch (DeviceException fault) when (fault.Errno == Errno.ENOSPC)
+                {
+                    refused++;
+                }
+            }
+
+            eras.Audit().AssertLastWritten(written);
+            Assert.True(eras.Eras.Archive());
+            Assert.Equal(era + 1, eras.Eras.Resume(Blocks).Era);
+        }
+
+        Assert.InRange(refused, 1, (int)(3 * Leaves) - 1);
+    }
+
     [Fact]
     public void Snapshot_is_a_copy_of_what_had_been_committed()
     {
