@@ -16,11 +16,21 @@ internal sealed class Life
 {
     private const int Clients = 3;
 
+    // Takes seconds, and a worker of the server is idle for half a minute before it ends.
+    private static readonly TimeSpan Longest = TimeSpan.FromMinutes(10);
+
+    // Whatever is suspended, paused, restarted, away or slow, somebody sees to it sooner.
+    private static readonly TimeSpan LongestWait = TimeSpan.FromSeconds(10);
+
+    // Who waits for so long is given the time in which it is noticed.
+    private static readonly TimeSpan LongWait = TimeSpan.FromSeconds(1);
+
     private readonly World _world;
     private readonly Random _random;
     private readonly Scheduler _scheduler;
     private readonly RunningDevice _device;
     private readonly PowerCuts _powerCuts;
+    private readonly List<SimulatedClient> _clients = [];
     private int _clientsLeft = Clients;
     private int _busy;
 
@@ -32,7 +42,7 @@ internal sealed class Life
     {
         _world = world;
         _random = new Random(seed);
-        _scheduler = new Scheduler(_random.Next());
+        _scheduler = new Scheduler(_random.Next()) { Longest = Longest };
         DiskFaults faults = choose(new Random(_random.Next()));
         _powerCuts = new PowerCuts(world, new Random(_random.Next()));
         _device = new RunningDevice(world, _scheduler, faults, _random) { Reached = OnDiskOperation };
@@ -51,7 +61,13 @@ internal sealed class Life
 
         // When only the program died, what it had written is still visible, and no more stable than it was.
         if (_random.Next(3) == 0) _world.LoseProgram();
-        else _world.Restart(_world.Metadata.AfterPowerCut(_random), _world.Origin.AfterPowerCut(_random));
+        else LosePower();
+    }
+
+    private void LosePower()
+    {
+        _world.Chronicle?.Tear(_random);
+        _world.Restart(_world.Metadata.AfterPowerCut(_random), _world.Origin.AfterPowerCut(_random));
     }
 
     private void CountWhatHappened()
@@ -66,7 +82,9 @@ internal sealed class Life
     {
         if (_scheduler.IsPowerCut) return;
         if ((!ImaginesAfterFaultsOnly || _device.Faults.Happened) && _powerCuts.Imagine() is { } lie) _scheduler.Fail(lie);
-        if (_random.Next(_world.Shape.OperationsPerLife) == 0) _scheduler.CutPower();
+        TimeSpan wait = _clients.Select(client => client.Waits).DefaultIfEmpty().Max();
+        if (wait > LongestWait) _scheduler.Fail($"a client has waited for {wait}, as if for ever");
+        if (_random.Next(_world.Shape.OperationsPerLife) == 0 && wait < LongWait) _scheduler.CutPower();
     }
 
     private void Serve()
@@ -80,6 +98,7 @@ internal sealed class Life
             {
                 IsSequential = i == 0 && _world.Shape.MarkAhead > 0,
             };
+            _clients.Add(client);
             Start($"client {i}", () =>
             {
                 client.Run(_world.Shape.RequestsPerClient);

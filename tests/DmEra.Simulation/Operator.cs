@@ -67,8 +67,12 @@ internal sealed class Operator(RunningDevice device, Random random)
         {
             device.Resume();
         }
-        catch (EraTargetException) when (--_patience == 0)
+        catch (EraTargetException refusal) when (--_patience == 0)
         {
+            // With an origin elsewhere, which comes and goes, ten times may be bad luck.
+            bool isFull = refusal.Message.Contains("is full", StringComparison.Ordinal);
+            if (!isFull && !device.Faults.Happened && device.OriginMachine is null)
+                throw new SimulationException($"a device does not go on though nothing has failed: {refusal.Message}");
             device.Target.Dispose();
             device.World.Coverage.Count("device that cannot go on is stopped");
         }

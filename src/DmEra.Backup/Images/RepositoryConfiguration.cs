@@ -69,7 +69,7 @@ internal sealed record RepositoryConfiguration(int Format, Guid Id, RepositoryEn
         // Of two at once one would put its key in the place of the other's, which has perhaps used it already.
         using RepositoryLock append = RepositoryLock.Take(store, LockKind.Append, "era backup", threads);
         if (IsIn(store)) throw IsThere(store);
-        Guid id = Guid.NewGuid();
+        Guid id = threads.NewId();
         byte[]? master = secret is null ? null : RandomNumberGenerator.GetBytes(RepositoryKey.Size);
         RepositoryConfiguration configuration =
             new(SupportedFormat, id, master is null ? null : Wrap(master, secret!, id));

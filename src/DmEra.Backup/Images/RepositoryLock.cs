@@ -84,7 +84,7 @@ internal sealed class RepositoryLock : IDisposable
     /// <exception cref="RepositoryException">Somebody else is in the way, or the store failed.</exception>
     public static RepositoryLock Take(IObjectStore store, LockKind kind, string what, IThreads threads)
     {
-        string name = $"{Prefix}{NameOf(kind)}-{Guid.NewGuid():N}";
+        string name = $"{Prefix}{NameOf(kind)}-{threads.NewId():N}";
         LockHolder holder = LockHolder.Me(what, threads.Time);
         byte[] document = Seal(name, holder);
         DateTimeOffset written = threads.Time.GetUtcNow();
@@ -114,9 +114,10 @@ internal sealed class RepositoryLock : IDisposable
     /// <exception cref="RepositoryException">Somebody did.</exception>
     public void ThrowIfLost()
     {
-        bool isStale;
-        using (_renewing.Hold()) isStale = IsStale();
-        if (isStale || !_store.List(_name).Any())
+        // In this order: what the store has answered may be of long ago, when this program stood still just then.
+        bool isGone = !_store.List(_name).Any();
+        using MonitorHold hold = _renewing.Hold();
+        if (isGone || IsStale())
         {
             throw new RepositoryException(
                 $"{_store.Address}: the lock may have been taken away, as this program stood still for too long; run it again");

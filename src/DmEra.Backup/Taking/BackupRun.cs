@@ -104,7 +104,7 @@ public sealed class BackupRun
         ImageManifest image = backup.Publish(append, map => new ImageManifest
         {
             Number = number,
-            Id = Guid.NewGuid(),
+            Id = _repository.Threads.NewId(),
             Parent = parent is null ? null : new ImageLink(parent.Number, parent.Id),
             Before = new ImageChain(_repository, numbers).Links(),
             Created = begun,

@@ -61,10 +61,10 @@ internal sealed class Repack : IDisposable
 
         // Durable before an image leads to it.
         _uploader.Drain();
-        exclusive.ThrowIfLost();
         for (int i = 0; i < images.Count; i++)
         {
             if (written[i] is not (PackReference pack, int record)) continue;
+            exclusive.ThrowIfLost();
             RecordAddress address = new(pack.Name, (uint)record);
             _repository.Republish(images[i] with { Map = Repository.Describe(address) });
         }

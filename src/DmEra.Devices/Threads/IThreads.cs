@@ -12,6 +12,9 @@ public interface IThreads
     /// <summary>The clock on the wall, and timers.</summary>
     TimeProvider Time { get; }
 
+    /// <summary>An id that nothing else has.</summary>
+    Guid NewId();
+
     /// <summary>How many threads run at the same time.</summary>
     int Processors { get; }
 

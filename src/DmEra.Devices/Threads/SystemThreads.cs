@@ -22,6 +22,9 @@ public sealed class SystemThreads : IThreads
     public TimeProvider Time => TimeProvider.System;
 
     /// <inheritdoc/>
+    public Guid NewId() => Guid.NewGuid();
+
+    /// <inheritdoc/>
     public int Processors => Environment.ProcessorCount;
 
     /// <inheritdoc/>

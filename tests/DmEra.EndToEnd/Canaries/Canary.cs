@@ -193,6 +193,36 @@ internal sealed record Canary(string Name, string File, string Healthy, string W
             "if (_isSending) return; _isSending = true;",
             "if (_isSending && !BROKEN) return; _isSending = true;",
             Hunt.Worlds),
+        new(
+            "wakes no worker for a request that waits for one",
+            "src/DmEra.Nbd/Transmission/NbdWorkers.cs",
+            "if (!needsThread) _gate.Pulse();",
+            "if (!needsThread && !BROKEN) _gate.Pulse();",
+            Hunt.Worlds),
+        new(
+            "prunes though somebody holds a lock",
+            "src/DmEra.Backup/Images/RepositoryLock.cs",
+            "LockKind.Exclusive => true,",
+            "LockKind.Exclusive => !BROKEN,",
+            Hunt.Backups),
+        new(
+            "takes a lock for its own though it stood still for longer than that lasts",
+            "src/DmEra.Backup/Images/RepositoryLock.cs",
+            "if (isGone || IsStale())",
+            "if (!BROKEN && (isGone || IsStale()))",
+            Hunt.Backups),
+        new(
+            "removes packs before the images that lead to them",
+            "src/DmEra.Backup/Upkeep/Prune.cs",
+            "Delete(plan.Dropped.Select(Repository.NameOf));",
+            "if (BROKEN) Remove([.. live.All.Where(pack => !pack.IsLive)]); Delete(plan.Dropped.Select(Repository.NameOf));",
+            Hunt.Backups),
+        new(
+            "removes what it has written anew before images lead there",
+            "src/DmEra.Backup/Upkeep/Repack.cs",
+            "_repository.Republish(",
+            "if (!BROKEN) _repository.Republish(",
+            Hunt.Backups),
     ];
 
     /// <summary>Finds a way by its name.</summary>
@@ -218,4 +248,7 @@ internal enum Hunt
 
     /// <summary>Random worlds from a fixed seed on.</summary>
     Worlds,
+
+    /// <summary>Random worlds of several machines and one repository.</summary>
+    Backups,
 }

@@ -58,7 +58,12 @@ public sealed class CanaryBuild : IDisposable
     internal ProgramResult Simulate(string canary, Hunt hunt, int longest = 3, int worlds = 1000)
     {
         if (_homeless.Contains(canary)) Assert.Fail($"the source has no one place to weave this in: '{canary}'");
-        string[] arguments = hunt == Hunt.SmallWorld ? ["small", "--longest", Text(longest)] : ["run", "--seed", "1", "--worlds", Text(worlds)];
+        string[] arguments = hunt switch
+        {
+            Hunt.SmallWorld => ["small", "--longest", Text(longest)],
+            Hunt.Backups => ["backups", "--seed", "1", "--worlds", Text(worlds)],
+            _ => ["run", "--seed", "1", "--worlds", Text(worlds)],
+        };
         string program = _folder["artifacts/bin/DmEra.Simulation/release/DmEra.Simulation"];
         return Oracle.Run(Limit, "env", [$"{Variable}={canary}", program, .. arguments]);
     }

@@ -15,6 +15,7 @@ public class CanaryTests(CanaryBuild build) : IClassFixture<CanaryBuild>
     {
         build.Simulate("", Hunt.SmallWorld, longest: 2).AssertSuccess();
         build.Simulate("", Hunt.Worlds, worlds: 40).AssertSuccess();
+        build.Simulate("", Hunt.Backups, worlds: 40).AssertSuccess();
     }
 
     [Theory]

@@ -31,6 +31,19 @@ internal sealed class ChronicleFolder : IDisposable
 
     private string ChronicleFile => EraChronicle.PathFor(Metadata);
 
+    /// <summary>The power goes while a record is being appended: what is there of it is none.</summary>
+    public void Tear(Random random)
+    {
+        if (Content is not { } content || random.Next(2) == 0) return;
+        int end = content.AsSpan().LastIndexOfAnyExcept((byte)0) + 1;
+        end += -end & (ChronicleBytes.Size - 1);
+        if (content.Length < end + ChronicleBytes.Size) Array.Resize(ref content, end + ChronicleBytes.Size);
+        Span<byte> torn = content.AsSpan(end, ChronicleBytes.Size);
+        content.AsSpan(end - ChronicleBytes.Size, ChronicleBytes.Size).CopyTo(torn);
+        random.NextBytes(torn[random.Next(ChronicleBytes.Size - 1)..]);
+        Content = content;
+    }
+
     /// <summary>Opens it for a life.</summary>
     public EraChronicle Open() => new(Metadata, static _ => { });
 

@@ -15,6 +15,7 @@ internal sealed class SimulatedClient(
 {
     private const int MostInFlight = 8;
     private const int LongestPauseMilliseconds = 8;
+
     private const int SimpleHeader = 16;
     private const uint SimpleReplyMagic = 0x67446698;
     private const uint ChunkMagic = 0x668e33ef;
@@ -33,6 +34,9 @@ internal sealed class SimulatedClient(
 
     /// <summary>It mostly writes one request behind the other, from anywhere on, for a while.</summary>
     public bool IsSequential { get; init; }
+
+    /// <summary>For how long it has waited for an answer by now.</summary>
+    public TimeSpan Waits => _inFlight.Count == 0 ? TimeSpan.Zero : scheduler.Now - _inFlight.Values.Min(request => request.Asked);
 
     /// <summary>Makes so many requests.</summary>
     public void Run(int requests)
@@ -57,6 +61,7 @@ internal sealed class SimulatedClient(
             // Data that was announced, and cannot be read, ends a connection as well.
             if (_before == (server.Stops, server.Faults)) throw new SimulationException("the server hangs up on a client");
             coverage.Count("NBD client is cut off");
+            _inFlight.Clear();
             return requests;
         }
     }
@@ -100,6 +105,7 @@ internal sealed class SimulatedClient(
         _connection.ClientSend(message.AsSpan(0, random.Next(message.Length + 1)));
         _connection.Abort();
         coverage.Count($"NBD client vanishes, {(_inFlight.Count > 1 ? "some requests" : "one request")} under way");
+        _inFlight.Clear();
     }
 
     // Now and then it takes its time, or says nothing more before it has all the answers to what it asked before: the server
@@ -124,7 +130,6 @@ internal sealed class SimulatedClient(
     /// <summary>Connects, unless there is no server, or it does not let this one in, or the client is too slow for it.</summary>
     private bool TryConnect()
     {
-        _inFlight.Clear();
         _before = (server.Stops, server.Faults);
         if (server.Connect(random) is not { } connection) return false;
         _connection = connection;
@@ -183,7 +188,7 @@ internal sealed class SimulatedClient(
             4 => ZeroCommand,
             _ => WriteCommand,
         };
-        Request request = new(command, flags, first, count) { Flushes = content.Flushes };
+        Request request = new(command, flags, first, count) { Flushes = content.Flushes, Asked = scheduler.Now };
         if (command is FlushCommand) request.FlushBegan = content.BeginFlush();
         if (command is TrimCommand or ZeroCommand or WriteCommand)
             request.Change = witness.Begin(first, count, isZero: command != WriteCommand);
@@ -273,6 +278,8 @@ internal sealed class SimulatedClient(
 
     private sealed record Request(ushort Command, ushort Flags, int FirstSector, int Sectors)
     {
+        public TimeSpan Asked { get; init; }
+
         public Change? Change { get; set; }
 
         public long FlushBegan { get; set; }

@@ -23,6 +23,10 @@ public sealed class Scheduler
     /// <summary>Creates a scheduler whose choices follow <paramref name="seed"/>.</summary>
     public Scheduler(int seed) => _random = new Random(seed);
 
+    /// <summary>Virtual time within which every thread must have ended: whoever goes on for longer waits for something that will
+    /// never be.</summary>
+    public TimeSpan Longest { get; init; } = TimeSpan.MaxValue;
+
     /// <summary>Virtual time since the start of the world.</summary>
     public TimeSpan Now { get; private set; }
 
@@ -48,6 +52,14 @@ public sealed class Scheduler
         PassBaton();
         if (!_ended.Wait(Limit)) throw new SimulationException("a thread waits for something outside of the simulated world");
         if (_failure is not null) throw new SimulationException(_failure.Message, _failure);
+    }
+
+    /// <summary>An id that follows from the seed, and nothing else has.</summary>
+    public Guid NewId()
+    {
+        byte[] id = new byte[16];
+        _random.NextBytes(id);
+        return new Guid(id);
     }
 
     /// <summary>A switch point: any thread that can run may be next, this one included.</summary>
@@ -103,7 +115,7 @@ public sealed class Scheduler
 
     internal void End(SimulatedThread thread, Exception? failure)
     {
-        if (failure is not null and not PowerCutException)
+        if (failure is not null and not ThreadEndException)
             Fail(new SimulationException($"{thread.Name}: {failure.Message}", failure));
         PassBaton();
     }
@@ -147,10 +159,12 @@ public sealed class Scheduler
     {
         if (_waiting.Count == 0) return;
         SimulatedThread first = _waiting.MinBy(thread => thread.WakesAt)!;
-        if (first.WakesAt == TimeSpan.MaxValue)
+        if (first.WakesAt >= Longest)
         {
             string names = string.Join(", ", _waiting.Select(thread => thread.Name));
-            _failure ??= new SimulationException($"deadlock: nobody will ever wake {names}");
+            _failure ??= new SimulationException(first.WakesAt == TimeSpan.MaxValue
+                ? $"deadlock: nobody will ever wake {names}"
+                : $"after {Now} there are still {names}");
             CutPower();
             return;
         }

@@ -84,8 +84,11 @@ public sealed class SimulatedThread
     }
 }
 
+/// <summary>Ends a thread of the simulated world, and is nobody's fault.</summary>
+public abstract class ThreadEndException(string message) : Exception(message);
+
 /// <summary>Ends a thread of the simulated world at the moment the power goes.</summary>
-public sealed class PowerCutException() : Exception("the power was cut");
+public sealed class PowerCutException() : ThreadEndException("the power was cut");
 
 /// <summary>The simulated world found a fault.</summary>
 public sealed class SimulationException(string message, Exception? inner = null) : Exception(message, inner);

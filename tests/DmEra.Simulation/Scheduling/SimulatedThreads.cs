@@ -4,13 +4,15 @@ namespace DmEra.Simulation.Scheduling;
 
 /// <summary>The product's threads, locks, waits and clock, all of them decided by the scheduler of a simulated world.
 /// Entering a lock is a switch point, so that races show.</summary>
-internal sealed class SimulatedThreads(Scheduler scheduler) : IThreads
+internal sealed class SimulatedThreads(Scheduler scheduler, TimeSpan clockAhead = default) : IThreads
 {
     public TimeSpan Now => scheduler.Now;
 
-    public TimeProvider Time { get; } = new SimulatedTime(scheduler);
+    public TimeProvider Time { get; } = new SimulatedTime(scheduler, clockAhead);
 
     public int Processors => 2;
+
+    public Guid NewId() => scheduler.NewId();
 
     public void Start(string name, Action body) => scheduler.Start(name, body);
 

@@ -15,6 +15,8 @@ internal sealed class ManualTime : TimeProvider, IThreads
 
     public int Processors => SystemThreads.Instance.Processors;
 
+    public Guid NewId() => Guid.NewGuid();
+
     public void Start(string name, Action body) => SystemThreads.Instance.Start(name, body);
 
     public IMonitor CreateMonitor() => SystemThreads.Instance.CreateMonitor();

@@ -8,7 +8,7 @@ namespace DmEra.Tests.Simulation;
 
 public class SimulationTests(ITestOutputHelper output)
 {
-    private const long PowerCuts = 20_000;
+    private const long PowerCuts = 60_000;
 
     [Fact]
     public void Nothing_acknowledged_is_forgotten_whenever_the_power_goes()
@@ -27,6 +27,7 @@ public class SimulationTests(ITestOutputHelper output)
                 "observer copies since an era seen in a list in JSON", "observer copies since an era seen in the names of contexts",
                 "observer copies since an era seen in era:last of a block",
                 "observer copies since an era seen in the answer to a checkpoint", "observer copies since an era seen in a pause",
+                "NBD client has its answers before it says all", "NBD client is cut off", "NBD client is turned away", "NBD server is restarted",
                 "observer is refused, and begins anew", "blocks are marked ahead", "origin server crashes", "origin server restarts",
                 .. Enum.GetNames<Rollback>().Select(what => $"rollback: {what}"),
             ],

@@ -30,6 +30,8 @@ internal sealed class WatchedThreads : IThreads
 
     public int Processors => SystemThreads.Instance.Processors;
 
+    public Guid NewId() => Guid.NewGuid();
+
     public void Start(string name, Action body) => SystemThreads.Instance.Start(name, body);
 
     public IMonitor CreateMonitor() => new WatchedMonitor(this);

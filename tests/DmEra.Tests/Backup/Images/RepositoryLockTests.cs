@@ -142,6 +142,16 @@ public sealed class RepositoryLockTests
     }
 
     [Fact]
+    public void Whoever_stands_still_while_he_looks_whether_he_has_it_has_lost_it()
+    {
+        StoppedTime time = new();
+        using RepositoryLock first = RepositoryLock.Take(_store, LockKind.Append, "test", time);
+        _store.Before = (verb, _) => time.Now += verb is "list" ? TimeSpan.FromMinutes(20) : TimeSpan.Zero;
+
+        Assert.Throws<RepositoryException>(first.ThrowIfLost);
+    }
+
+    [Fact]
     public void A_renewal_keeps_it()
     {
         StoppedTime time = new();
@@ -247,6 +257,8 @@ public sealed class RepositoryLockTests
         public Action? Fire { get; private set; }
 
         public override DateTimeOffset GetUtcNow() => Now;
+
+        public Guid NewId() => Guid.NewGuid();
 
         public void Start(string name, Action body) => SystemThreads.Instance.Start(name, body);
 
