@@ -7,7 +7,7 @@ namespace DmEra.Serving;
 public static class ByteSize
 {
     /// <summary>Bytes in a sector.</summary>
-    public const int Sector = 512;
+    public const int Sector = Devices.Sector.Size;
 
     /// <summary>Reads a size of at least one byte.</summary>
     public static bool TryParse(string text, out long bytes)

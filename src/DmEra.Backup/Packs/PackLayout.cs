@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
+using DmEra.Devices;
 using DmEra.Devices.Binary;
 
 namespace DmEra.Backup.Packs;
@@ -98,7 +99,7 @@ internal struct RecordRow
     /// <summary>The sector behind the last one, of a record of content.</summary>
     public readonly long EndSector => (long)FirstSector.Value + (PlainLength.Value / SectorSize);
 
-    public const int SectorSize = 512;
+    public const int SectorSize = Sector.Size;
 }
 
 /// <summary>Limits of the format.</summary>

@@ -12,8 +12,6 @@ namespace DmEra.Backup.Sources;
 /// open.</summary>
 public sealed class StoppedDevice : IBackupSource
 {
-    private const int SectorSize = 512;
-
     private readonly FileBlockDevice _metadata;
     private readonly FileBlockDevice _origin;
     private readonly EraHistory _history;
@@ -27,7 +25,7 @@ public sealed class StoppedDevice : IBackupSource
         _origin = origin;
         _history = history;
         long tracked = (long)history.NrBlocks * history.DataBlockSize;
-        long present = origin.Length / SectorSize;
+        long present = origin.Length / Sector.Size;
         if (history.NrBlocks == 0)
             throw new RepositoryException($"{metadata.Path}: knows of no blocks, as the device was never resumed");
         if (present <= tracked - history.DataBlockSize)

@@ -39,6 +39,8 @@ internal static class CheckCommand
             * leak: The accounts of the space map are wrong in a way that wastes space. The lists are right.
             * cosmetic: Something is untidy, and nobody is misled by it. The exit status is 0 unless there is more.
 
+            An array block that several entries of an index name is no fault, if each of them is counted and it has what all of them need. If one is not counted, or a block is used as two kinds of thing, that is damage.
+
             The last line is the verdict: whether the list of changes is right, that is, names every block that was written; and the same of the metadata snapshot's list. A fault of a block that is not in use cannot matter and is none.
 
             # EXIT STATUS

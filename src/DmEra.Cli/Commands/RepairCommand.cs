@@ -9,7 +9,6 @@ namespace DmEra.Cli.Commands;
 /// <summary><c>era repair</c>: whole metadata from damaged.</summary>
 internal static class RepairCommand
 {
-    private const int SectorSize = 512;
     private const int SectorsPerMetadataBlock = 8;
 
     public static Command Create()
@@ -83,8 +82,8 @@ internal static class RepairCommand
 
     private static GeometryHint Hint(long? blockSize, uint? nrBlocks, uint? currentEra)
     {
-        long? sectors = blockSize / SectorSize;
-        if (blockSize % (SectorSize * SectorsPerMetadataBlock) is not (null or 0) || sectors > uint.MaxValue)
+        long? sectors = blockSize / Sector.Size;
+        if (blockSize % (Sector.Size * SectorsPerMetadataBlock) is not (null or 0) || sectors > uint.MaxValue)
             throw new CommandException("--block-size must be a multiple of 4K", ExitCode.Usage);
         return new GeometryHint((uint?)sectors, nrBlocks, currentEra);
     }

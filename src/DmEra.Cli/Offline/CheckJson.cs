@@ -1,5 +1,6 @@
 using System.Text;
 using System.Text.Json;
+using DmEra.Devices;
 using DmEra.Tools.Check;
 
 namespace DmEra.Cli.Offline;
@@ -7,8 +8,6 @@ namespace DmEra.Cli.Offline;
 /// <summary>The report of a check, for programs.</summary>
 internal static class CheckJson
 {
-    private const int SectorSize = 512;
-
     public static void Write(CheckReport report, TextWriter output)
     {
         using MemoryStream bytes = new();
@@ -40,7 +39,7 @@ internal static class CheckJson
         }
 
         json.WriteStartObject("superblock");
-        json.WriteNumber("blockSize", facts.DataBlockSize * (long)SectorSize);
+        json.WriteNumber("blockSize", facts.DataBlockSize * (long)Sector.Size);
         json.WriteNumber("blockCount", facts.NrBlocks);
         json.WriteNumber("currentEra", facts.CurrentEra);
         json.WriteBoolean("eraIsOpen", facts.HasOpenEra);

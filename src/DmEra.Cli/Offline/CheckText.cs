@@ -1,3 +1,4 @@
+using DmEra.Devices;
 using DmEra.Serving;
 using DmEra.Tools.Check;
 
@@ -6,8 +7,6 @@ namespace DmEra.Cli.Offline;
 /// <summary>The report of a check, for people.</summary>
 internal static class CheckText
 {
-    private const int SectorSize = 512;
-
     public static void Write(string path, CheckReport report, TextWriter output)
     {
         foreach (Fault fault in report.Faults) output.WriteLine(FaultText.Line(fault));
@@ -21,7 +20,7 @@ internal static class CheckText
     {
         string era = facts.HasOpenEra ? $"era {facts.CurrentEra} is open" : $"era {facts.CurrentEra}";
         string snapshot = facts.SnapshotBlock is ulong block ? $", metadata snapshot in block {block}" : "";
-        return $"{facts.NrBlocks} blocks of {ByteSize.Format(facts.DataBlockSize * (long)SectorSize)}, {era}, "
+        return $"{facts.NrBlocks} blocks of {ByteSize.Format(facts.DataBlockSize * (long)Sector.Size)}, {era}, "
             + $"{facts.MetadataBlocksUsed} of {facts.MetadataBlocks} metadata blocks in use{snapshot}";
     }
 

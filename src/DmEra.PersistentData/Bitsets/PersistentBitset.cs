@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using DmEra.Devices.Binary;
 using DmEra.PersistentData.Arrays;
 using DmEra.PersistentData.Blocks;
@@ -59,7 +60,7 @@ public sealed class PersistentBitset(TransactionManager transactions)
 
             uint count = Math.Min(end - bit, BitsPerBlock - first);
             using WriteArrayBlock<Le64> block = _words.WriteBlock(ref root, blockIndex, (int)WordsFor(first + count));
-            SetRun(block.Values, first, first + count);
+            BlockBits.SetRun(MemoryMarshal.Cast<Le64, ulong>(block.Values), (int)first, (int)(first + count));
             bit += count;
         }
 
@@ -82,17 +83,4 @@ public sealed class PersistentBitset(TransactionManager transactions)
     /// <summary>Gives up the caller's reference to a bitset.</summary>
     /// <exception cref="MetadataCorruptException">A node of the index is damaged.</exception>
     public void Delete(ulong root) => _words.Delete(root);
-
-    private static void SetRun(Span<Le64> words, uint begin, uint end)
-    {
-        for (uint bit = begin; bit < end;)
-        {
-            uint low = bit % BitsPerWord;
-            uint count = Math.Min(end - bit, BitsPerWord - low);
-            words[(int)(bit / BitsPerWord)] |= ulong.MaxValue >> (int)(BitsPerWord - count) << (int)low;
-            bit += count;
-        }
-    }
-
-
 }

@@ -78,6 +78,19 @@ public sealed class ArrayWalk<TValue>(MetadataReader reader)
         return Block.Slice((int)first, (int)count);
     }
 
+    /// <summary>Copies the values of the piece to where they belong.</summary>
+    /// <param name="values">Values of the array in a row.</param>
+    /// <param name="first">Number of the first of them.</param>
+    public void CopyTo(Span<TValue> values, ulong first)
+    {
+        for (ulong at = Begin; at < End;)
+        {
+            ReadOnlySpan<TValue> some = ValuesFrom(at);
+            some.CopyTo(values[(int)(at - first)..]);
+            at += (ulong)some.Length;
+        }
+    }
+
     private void FindIndexPiece(ulong index)
     {
         if (_isInIndex && _index.Fault is null && index >= _index.Begin && index < _index.End) return;

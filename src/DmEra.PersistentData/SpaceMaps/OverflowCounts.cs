@@ -7,7 +7,7 @@ namespace DmEra.PersistentData.SpaceMaps;
 internal sealed class OverflowCounts
 {
     // A third of an inner node, which has fewer entries than a leaf, less one for the inner nodes above.
-    private const ulong MinEntriesPerNode = (252 / 3) - 1;
+    private static readonly ulong MinEntriesPerNode = (ulong)(NodeHeader.CapacityFor(sizeof(ulong)) / 3) - 1;
 
     private readonly Dictionary<ulong, uint> _counts = [];
     private readonly HashSet<ulong> _changed = [];

@@ -24,8 +24,6 @@ public enum ChangeListFormat
 /// </summary>
 public static class ChangeList
 {
-    private const int SectorSize = 512;
-
     /// <summary>Writes the list of what was written in era <paramref name="since"/> or later; an empty one when that has not
     /// begun: see <see cref="EraHistory.RequireBegun"/>.</summary>
     /// <exception cref="MetadataCorruptException">A piece of the metadata is damaged: the list breaks off.</exception>
@@ -68,7 +66,7 @@ public static class ChangeList
 
     private static string Subject(EraHistory history, uint since, Guid? mark) =>
         $"\"since\":{since},\"currentEra\":{history.CurrentEra},{(mark is null ? "" : $"\"mark\":\"{mark}\",")}"
-            + $"\"blockSize\":{history.DataBlockSize * (long)SectorSize},\"blockCount\":{history.NrBlocks}";
+            + $"\"blockSize\":{history.DataBlockSize * (long)Sector.Size},\"blockCount\":{history.NrBlocks}";
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void WriteJson(AsciiWriter text, WrittenRuns runs, string subject)

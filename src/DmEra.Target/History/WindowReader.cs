@@ -37,12 +37,7 @@ public sealed class WindowReader(MetadataReader reader, CommittedState state, Ac
                 continue;
             }
 
-            for (ulong at = _eras.Begin; at < _eras.End;)
-            {
-                ReadOnlySpan<uint> values = Eras(at);
-                values.CopyTo(eras[(int)(at - first)..]);
-                at += (ulong)values.Length;
-            }
+            _eras.CopyTo(MemoryMarshal.Cast<uint, Le32>(eras), first);
         }
 
         foreach (WritesetRef writeset in state.Writesets) RaiseEras(writeset, first, eras);

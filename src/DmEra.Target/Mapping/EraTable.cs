@@ -12,7 +12,7 @@ namespace DmEra.Target.Mapping;
 public sealed class EraTable
 {
     /// <summary>Bytes in a sector, the unit of tables.</summary>
-    public const int SectorSize = 512;
+    public const int SectorSize = Sector.Size;
 
     /// <summary>Block sizes are multiples of this (kernel: <c>MIN_BLOCK_SIZE</c>).</summary>
     public const uint SmallestBlockSectors = 8;

@@ -82,12 +82,7 @@ public sealed class CacheMetadata
         while (walk.MoveNext())
         {
             if (walk.Fault is not null) ExceptionDispatchInfo.Throw(walk.Fault);
-            for (ulong at = walk.Begin; at < walk.End;)
-            {
-                ReadOnlySpan<ulong> some = MemoryMarshal.Cast<Le64, ulong>(walk.ValuesFrom(at));
-                some.CopyTo(values[(int)(at - first)..]);
-                at += (ulong)some.Length;
-            }
+            walk.CopyTo(MemoryMarshal.Cast<ulong, Le64>(values), first);
         }
     }
 }

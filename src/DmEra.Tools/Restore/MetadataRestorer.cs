@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
 using DmEra.Devices;
 using DmEra.Devices.Binary;
 using DmEra.PersistentData.Arrays;
@@ -69,14 +70,12 @@ public static class MetadataRestorer
 
     private static void SetBits(ArrayBuilder<Le64> words, ulong begin, ulong end)
     {
-        ulong perBlock = (ulong)ArrayShape.ValuesPerBlock<Le64>();
         while (begin < end)
         {
-            ulong word = begin / 64;
-            ulong wordEnd = Math.Min((word + 1) * 64, end);
-            ref Le64 bits = ref words.Block(word / perBlock)[(int)(word % perBlock)];
-            bits = bits | BlockBits.Mask((int)(begin % 64), (int)(wordEnd - begin));
-            begin = wordEnd;
+            (ulong block, ulong first) = Math.DivRem(begin, PersistentBitset.BitsPerBlock);
+            ulong count = Math.Min(end - begin, PersistentBitset.BitsPerBlock - first);
+            BlockBits.SetRun(MemoryMarshal.Cast<Le64, ulong>(words.Block(block)), (int)first, (int)(first + count));
+            begin += count;
         }
     }
 

@@ -62,7 +62,7 @@ public sealed class StaleCacheBlocksTests : IDisposable
         _folder.Sparse("era", 1 << 20);
         _folder.Sparse("origin", sectors * 512);
         using EraTarget target = EraTarget.Create(
-            new EraTable(0, sectors, _folder["era"], _folder["origin"], eraBlock), new EraTargetOptions());
+            new EraTable(0, sectors, _folder["era"], _folder["origin"], eraBlock), new EraTargetOptions { MarkAhead = 0 });
         target.Resume();
         Write(block => { });
         target.Checkpoint();
