@@ -135,15 +135,19 @@ public sealed class ServedDeviceTests : IDisposable
     [Fact]
     public void A_device_that_cannot_be_meant_is_refused()
     {
-        using EraServer server = EraServer.Start(_folder, _folder["disk"], "--size", "8M");
-        string byPath = Fail("backup", _folder["disk"], "--to", Repository);
+        // Its runtime folder is another one.
+        using TempFolder elsewhere = new();
+        using EraServer unknown = EraServer.Start(elsewhere, _folder["other"], "--size", "8M");
+        string byPath = Fail("backup", _folder["other"], "--to", Repository);
         Assert.Contains("in use by another program; if it is being served, call it by its name in 'era ls'", byPath, StringComparison.Ordinal);
 
-        string hooks = Fail("backup", _folder["disk"], "--to", Repository, "--freeze-cmd", "true");
+        string hooks = Fail("backup", _folder["other"], "--to", Repository, "--freeze-cmd", "true");
         Assert.Contains("there is nothing to run commands around", hooks, StringComparison.Ordinal);
 
-        server.Command("suspend", "disk");
-        Assert.Contains("'era resume disk' first", Fail("backup", "disk", "--to", Repository), StringComparison.Ordinal);
+        using EraServer server = EraServer.Start(_folder, _folder["disk"], "--size", "8M", "--name", "served");
+        server.Command("suspend", "served");
+        foreach (string device in new[] { "served", _folder["disk"] })
+            Assert.Contains("'era resume served' first", Fail("backup", device, "--to", Repository), StringComparison.Ordinal);
         Assert.False(Directory.Exists(Repository));
     }
 
