@@ -36,7 +36,7 @@ internal sealed class AttachCommand
         EraCommand command = new(
             "attach",
             "Have the process of 'era serve --config' serve one more device, until it is detached or the process ends. "
-                + "What is to be there after a restart belongs into the configuration.",
+                + "What is to be there after a restart belongs in the configuration.",
             "era attach disk2 /srv/disk2.img",
             "era attach disk3 /srv/disk3.img --size 10G --read-only")
         {

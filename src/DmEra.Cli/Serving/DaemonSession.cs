@@ -35,10 +35,10 @@ internal sealed class DaemonSession(string config, string? controlSocket, Runtim
         using UnixListener control = new(Path.GetFullPath(controlPath ?? runtime.ControlSocket(SocketName)));
         using DeviceHost host = new(new HostSettings { Nbd = configuration.Nbd, Listen = listen }, control, Log);
         ConfiguredHost configured = new(config, configuration, host);
+        using HangUpSignal hangUp = new(() => ReloadOnSignal(configured));
         await using ControlServer controlServer = await ControlServer.StartAsync(host, control, Log, () => Reload(configured));
         foreach (string refusal in configured.Load().Refused) Log(refusal);
         host.Open();
-        using HangUpSignal hangUp = new(() => ReloadOnSignal(configured));
         Announce(passed.Count > 0 ? error : output, host);
         ServiceNotification.Send(ServiceNotification.Ready, Log);
         bool isSignalled = await Task.WhenAny(host.Stopped, signals.Requested) == signals.Requested;
