@@ -79,12 +79,7 @@ public sealed class Repository : IDisposable
         List<uint> numbers = [];
         foreach (StoredObject found in Store.List(ImagePrefix))
         {
-            if (uint.TryParse(
-                found.Name.AsSpan(ImagePrefix.Length), NumberStyles.None, CultureInfo.InvariantCulture, out uint number)
-                && found.Name.Equals(NameOf(number), StringComparison.Ordinal))
-            {
-                numbers.Add(number);
-            }
+            if (TryParseName(found.Name, out uint number)) numbers.Add(number);
         }
 
         numbers.Sort();
@@ -134,6 +129,11 @@ public sealed class Repository : IDisposable
     }
 
     internal static string NameOf(uint image) => $"{ImagePrefix}{image:D6}";
+
+    /// <summary>Whether an object below <see cref="ImagePrefix"/> has the name of an image.</summary>
+    internal static bool TryParseName(string name, out uint image) =>
+        uint.TryParse(name.AsSpan(ImagePrefix.Length), NumberStyles.None, CultureInfo.InvariantCulture, out image)
+        && name.Equals(NameOf(image), StringComparison.Ordinal);
 
     /// <summary>The map of an image.</summary>
     internal ImageMap LoadMap(ImageManifest image)

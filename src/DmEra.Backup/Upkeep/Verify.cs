@@ -69,7 +69,7 @@ public sealed class Verify
         Verify verify = new(repository, depth, progress, stop);
         IReadOnlyList<uint> images = repository.ImageNumbers();
         verify.ReadPacks();
-        verify.FindStrays(images);
+        verify.FindStrays();
         new ImageCheck(repository, verify._faults, verify.Note).Check(images, stop);
         foreach ((uint number, string why) in new ImageChain(repository, images).Strangers())
             verify.Note(Repository.NameOf(number), why, number, 0);
@@ -99,13 +99,12 @@ public sealed class Verify
         };
     }
 
-    // A name with a flipped bit hides an object as well as flipped content does.
-    private void FindStrays(IReadOnlyList<uint> images)
+    // A name with a flipped bit hides an object as well as flipped content does. An image that was made meanwhile is none.
+    private void FindStrays()
     {
-        HashSet<string> expected = [.. images.Select(Repository.NameOf)];
         foreach (StoredObject found in _repository.Store.List(Repository.ImagePrefix))
         {
-            if (!expected.Contains(found.Name)) Note(found.Name, "it is not part of a repository", null, 0);
+            if (!Repository.TryParseName(found.Name, out _)) Note(found.Name, "it is not part of a repository", null, 0);
         }
     }
 
