@@ -21,7 +21,7 @@ public sealed class FullDiskTests : IDisposable
         using EraServer server = EraServer.StartThrough(
             _folder,
             $"mount -t tmpfs -o size=1m era {mount}; truncate -s 64M {mount}/disk; head -c 300K /dev/zero > {mount}/filler",
-            $"{mount}/disk", "--block-size", $"{BlockBytes}", "--metadata", _folder["meta"]);
+            $"{mount}/disk", "--block-size", $"{BlockBytes}", "--metadata", _folder["meta"], "--mark-ahead", "off");
 
         string output = Oracle.NbdShell(
             server.Uri,

@@ -63,7 +63,7 @@ public sealed class FullMetadataTests : IDisposable
         // Digestion takes a block of the era array for each of these.
         List<uint> written = [];
         ProgramResult last;
-        for (uint i = 0; (last = Write(server, written, [.. Enumerable.Range(0, 8).Select(k => ((8 * i) + (uint)k) * 1018 % 262_144)])).ExitCode == 0; i++)
+        for (uint i = 0; (last = Write(server, written, [.. EightFrom(i)])).ExitCode == 0; i++)
         {
             Assert.True(i < 60, "the metadata does not fill up");
             last = EraServer.Run(_folder, "checkpoint", "disk");
@@ -86,6 +86,8 @@ public sealed class FullMetadataTests : IDisposable
         Oracle.EraCheck(_folder["meta"]);
         Assert.Equal(written.Distinct().Order(), Oracle.Blocks(Oracle.EraInvalidate(_folder["meta"], 1)));
     }
+
+    private static IEnumerable<uint> EightFrom(uint i) => Enumerable.Range((int)i * 8, 8).Select(k => (uint)k * 1018 % 262_144);
 
     // Tells of each block when it is written: of several the last ones may find no room.
     private static ProgramResult Write(EraServer server, List<uint> written, params uint[] blocks)
