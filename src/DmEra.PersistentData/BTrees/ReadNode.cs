@@ -66,14 +66,14 @@ public readonly ref struct ReadNode
         }
     }
 
-    /// <summary>Why a node cannot be searched at its place in a tree of <typeparamref name="TValue"/>; null when it can.</summary>
+    /// <summary>Why a node cannot be searched at its place in a tree; null when it can.</summary>
+    /// <param name="valueSize">Bytes of a value in the tree's leaves.</param>
     /// <param name="firstKey">First key that may be in it.</param>
     /// <param name="endKey">Key behind the last one.</param>
     /// <param name="depth">Its level: 1 for the root.</param>
-    public string? WhyUnfit<TValue>(ulong firstKey, ulong endKey, int depth)
-        where TValue : unmanaged
+    public string? WhyUnfit(int valueSize, ulong firstKey, ulong endKey, int depth)
     {
-        if (!Fits<TValue>(Block)) return $"not one with values of {Unsafe.SizeOf<TValue>()} bytes";
+        if (!Fits(Block, valueSize)) return $"not one with values of {valueSize} bytes";
         // Only a tree without any entry has an empty node: its root.
         if (Count == 0) return IsLeaf && depth == 1 ? null : "empty";
         if (!IsLeaf && depth == NodeHeader.MaxDepth) return "the tree is too deep";
@@ -83,11 +83,13 @@ public readonly ref struct ReadNode
     /// <summary>Whether a node has the values and the capacity of a tree of <typeparamref name="TValue"/>: others
     /// would be misread, or could not exchange entries with their siblings.</summary>
     public static bool Fits<TValue>(ReadOnlySpan<byte> block)
-        where TValue : unmanaged
+        where TValue : unmanaged => Fits(block, Unsafe.SizeOf<TValue>());
+
+    private static bool Fits(ReadOnlySpan<byte> block, int leafValueSize)
     {
         ref readonly NodeHeader header = ref MemoryMarshal.AsRef<NodeHeader>(block);
         bool isLeaf = (header.Flags & NodeHeader.LeafNode) != 0;
-        int valueSize = isLeaf ? Unsafe.SizeOf<TValue>() : sizeof(ulong);
+        int valueSize = isLeaf ? leafValueSize : sizeof(ulong);
         return header.ValueSize == valueSize && header.MaxEntries == NodeHeader.CapacityFor(valueSize);
     }
 }

@@ -54,6 +54,14 @@ public static class BlockBits
         }
     }
 
+    /// <summary>Whether any bit is set.</summary>
+    public static bool AnySet(ReadOnlySpan<ulong> words)
+    {
+        ulong all = 0;
+        foreach (ulong word in words) all |= word;
+        return all != 0;
+    }
+
     /// <summary>Whether any of the eras is above a limit.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static bool AnyAbove(ReadOnlySpan<uint> eras, uint limit)

@@ -92,8 +92,9 @@ public sealed class ArrayIndexWalk(MetadataReader reader, ITreeGuard? guard = nu
     {
         ReadOnlySpan<Le64> keys = _tree.Keys[_at..];
         ReadOnlySpan<ulong> addresses = MemoryMarshal.Cast<Le64, ulong>(_tree.Values[_at..]);
-        int other = addresses.IndexOfAnyExcept(addresses[0]);
-        int count = other < 0 ? addresses.Length : other;
+        // Not IndexOfAnyExcept: what that consists of is not compiled in advance, nor well when it is first used.
+        int count = 1;
+        while (count < addresses.Length && addresses[count] == addresses[0]) count++;
         // The keys ascend: they have no gap where the last one is as far from the first as their number says.
         while (keys[count - 1] != keys[0] + (ulong)(count - 1)) count--;
         _at += count;

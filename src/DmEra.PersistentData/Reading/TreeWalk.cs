@@ -117,7 +117,7 @@ public sealed class TreeWalk<TValue>(MetadataReader reader, ITreeGuard? guard = 
         try
         {
             node = new ReadNode(reader.Read(siblings, BTreeNodeValidator.Instance).Span);
-            if (node.WhyUnfit<TValue>(firstKey, endKey, _depth + 1) is not string cause) return true;
+            if (node.WhyUnfit(Unsafe.SizeOf<TValue>(), firstKey, endKey, _depth + 1) is not string cause) return true;
             throw new MetadataCorruptException(siblings[0], $"btree node: {cause}", MetadataCorruption.Damaged);
         }
         catch (Exception fault) when (fault is MetadataCorruptException or DeviceException)

@@ -129,7 +129,7 @@ public sealed class WindowReader(MetadataReader reader, CommittedState state, Ac
         }
     }
 
-    private bool IsUnmarked() => !MemoryMarshal.Cast<Le64, ulong>(_words.Block).ContainsAnyExcept(0ul);
+    private bool IsUnmarked() => !BlockBits.AnySet(MemoryMarshal.Cast<Le64, ulong>(_words.Block));
 
     private ReadOnlySpan<uint> Eras(ulong at) => MemoryMarshal.Cast<Le32, uint>(_eras.ValuesFrom(at));
 

@@ -38,8 +38,8 @@ internal sealed class ArrayBlockInspector(MetadataReader reader, BlockLedger led
         WalkedArray array = block.Array;
         int needed = array.ValuesIn(block.Begin);       // of all entries the first needs most
         if (ArrayBlockHeader.WhyUnfit(bytes, array.ValueSize, (ulong)needed) is string cause) Lose(block, cause);
-        else if (array is WalkedEraArray) InspectEras(block, MemoryMarshal.Cast<Le32, uint>(ArrayBlockHeader.Values<Le32>(bytes))[..needed]);
-        else InspectBits(block, MemoryMarshal.Cast<Le64, ulong>(ArrayBlockHeader.Values<Le64>(bytes)));
+        else if (array is WalkedEraArray) InspectEras(block, MemoryMarshal.Cast<byte, uint>(bytes[ArrayBlockHeader.Size..])[..needed]);
+        else InspectBits(block, MemoryMarshal.Cast<byte, ulong>(bytes[ArrayBlockHeader.Size..]));
     }
 
     private void InspectEras(ArrayBlockRef block, ReadOnlySpan<uint> eras)
