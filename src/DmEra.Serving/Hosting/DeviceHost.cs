@@ -215,7 +215,8 @@ public sealed class DeviceHost : IDisposable
                 throw new ServingException($"{settings.Name}: attached already; 'era detach {settings.Name}' first, or choose another name");
             foreach ((string name, Place other) in _places)
             {
-                if (files.FirstOrDefault(file => other.Files.Any(used => used.Identity == file.Identity)) is { Path: string path })
+                string[] used = [.. other.Files.Select(file => file.Identity)];
+                if (files.FirstOrDefault(file => used.Contains(file.Identity, StringComparer.Ordinal)) is { Path: string path })
                     throw new ServingException($"{settings.Name}: {path} is in use by {name} already");
             }
 

@@ -41,6 +41,10 @@ public sealed class DaemonTests : IDisposable
         Assert.Equal(
             "era: disk: no such device is being served; 'era ls' lists those that are; did you mean 'disk1'?\n",
             EraServer.Run(_folder, "status", "disk").Error);
+        Assert.Contains("disk: may be any of disk1, disk2", Typed("status disk"), StringComparison.Ordinal);
+        Assert.Contains("no such device", Typed("status dusk"), StringComparison.Ordinal);
+        server.Command("detach", "disk2");
+        Assert.Contains("0 32768 era 8 ", Typed("status di"), StringComparison.Ordinal);
         server.Terminate();
         Oracle.EraCheck(_folder["disk1.img.era"]);
         Oracle.EraCheck(_folder["disk2.img.era"]);
@@ -212,6 +216,10 @@ public sealed class DaemonTests : IDisposable
         Assert.Equal(1, result.ExitCode);
         return result.Error;
     }
+
+    // What a person at a terminal gets to see.
+    private string Typed(string command) => Oracle.Run(
+        "script", "-qc", $"env ERA_RUNTIME_DIR={_folder["run"]} {EraServer.Program} {command}", "/dev/null").Output;
 
     private void Configure(params string[] devices) => File.WriteAllText(_folder["era.toml"], string.Join('\n', devices));
 

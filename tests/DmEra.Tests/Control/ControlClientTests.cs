@@ -12,6 +12,8 @@ namespace DmEra.Tests.Control;
 /// commands are tested.</summary>
 public sealed class ControlClientTests : IDisposable
 {
+    private const int EntriesPerBlock = 1018;
+
     private readonly TempFolder _folder = new();
 
     public void Dispose() => _folder.Dispose();
@@ -82,12 +84,12 @@ public sealed class ControlClientTests : IDisposable
         }
     }
 
-    // Every other block of the first ones was written in era 5; the last piece of the era array is damaged.
+    // Every other block of the first ones was written in era 5; the last piece of the era array, which is like no other, is damaged.
     private static void MakeMetadata(string path, int blockCount, int written)
     {
         StringBuilder xml = new($"""<superblock uuid="" block_size="8" nr_blocks="{blockCount}" current_era="5"><era_array>""");
         for (int block = 0; block < written; block += 2) xml.Append($"<era block=\"{block}\" era=\"5\"/>");
-        xml.Append("</era_array></superblock>");
+        xml.Append($"<era block=\"{blockCount - 1}\" era=\"5\"/></era_array></superblock>");
         using FileBlockDevice metadata = FileBlockDevice.Open(path);
         MetadataRestorer.Restore(new MemoryStream(Encoding.ASCII.GetBytes(xml.ToString())), metadata);
 
@@ -95,12 +97,14 @@ public sealed class ControlClientTests : IDisposable
         for (long offset = metadata.Length - block4K.Length; ; offset -= block4K.Length)
         {
             metadata.Read(offset, block4K);
-            if (!IsEraArrayBlock(block4K)) continue;
+            if (!IsEraArrayBlock(block4K) || EraOf(block4K, (blockCount - 1) % EntriesPerBlock) != 5) continue;
             metadata.Write(offset, new byte[4]);    // its checksum
             return;
         }
     }
 
     private static bool IsEraArrayBlock(ReadOnlySpan<byte> block) =>
-        BinaryPrimitives.ReadUInt32LittleEndian(block[4..]) == 1018 && BinaryPrimitives.ReadUInt32LittleEndian(block[12..]) == 4;
+        BinaryPrimitives.ReadUInt32LittleEndian(block[4..]) == EntriesPerBlock && BinaryPrimitives.ReadUInt32LittleEndian(block[12..]) == 4;
+
+    private static uint EraOf(ReadOnlySpan<byte> block, int entry) => BinaryPrimitives.ReadUInt32LittleEndian(block[(24 + (4 * entry))..]);
 }
