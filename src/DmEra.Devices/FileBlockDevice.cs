@@ -400,6 +400,10 @@ public sealed class FileBlockDevice : IBlockDevice, IImmediateAccess, IReadAhead
     // stable. Where equal blocks or zeroes take no space (ZFS) nothing can be promised.
     private void ReserveByWriting(long offset, long length)
     {
+        // What the flush below is told of is for these zeroes alone: a loss of what was written before is no want of space.
+        try { Flush(); }
+        catch (DeviceException fault) { throw new DeviceException($"writes were lost: {fault.Message}", Errno.EIO); }
+
         byte[] buffer = new byte[(int)Math.Min(Zeroes.Length, length)];
         for (long end = offset + length; offset < end; offset += buffer.Length)
         {

@@ -43,8 +43,8 @@ public sealed class SystemThreads : IThreads
 
         public void Wait() => Monitor.Wait(_lock);
 
-        // Monitors count in milliseconds, and nought would not wait at all.
-        public bool Wait(TimeSpan limit) => Monitor.Wait(_lock, (int)Math.Ceiling(limit.TotalMilliseconds));
+        // Monitors count in milliseconds; nought would not wait at all, and -1 for ever.
+        public bool Wait(TimeSpan limit) => Monitor.Wait(_lock, (int)Math.Clamp(Math.Ceiling(limit.TotalMilliseconds), 0, int.MaxValue));
 
         public void Pulse() => Monitor.Pulse(_lock);
 

@@ -40,7 +40,7 @@ internal sealed partial class EraMetadata
         uint first = block * PersistentBitset.BitsPerBlock;
         uint end = Math.Min(bits - first, PersistentBitset.BitsPerBlock);
         ReadDigestWords(writeset.Root, block, end);
-        if (NextBit(true, begin, end) == end)
+        if (NextBit(true, 0, end) == end)
         {
             _digestBit = BehindRun(writeset.Root, block, bits);
             return true;
