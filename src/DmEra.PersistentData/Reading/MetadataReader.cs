@@ -53,6 +53,7 @@ public sealed class MetadataReader : IDisposable
     public ReadOnlyMemory<byte> Read(scoped ReadOnlySpan<Le64> addresses, BlockValidator type)
     {
         ulong address = addresses[0];
+        if (address >= BlockCount) throw PastTheEnd(address);
         int place = PlaceOf(address, type);
         if (_kept[place].Address != address) Fetch(addresses, place);
         ReadOnlyMemory<byte> block = _buffer.AsMemory(place * BlockManager.BlockSize, BlockManager.BlockSize);
@@ -77,7 +78,6 @@ public sealed class MetadataReader : IDisposable
     private void Fetch(scoped ReadOnlySpan<Le64> addresses, int place)
     {
         ulong first = addresses[0];
-        if (first >= BlockCount) throw PastTheEnd(first);
         int run = RunLength(addresses[..Math.Min(addresses.Length, Math.Min(_ahead, Places - (place % Places)))]);
         run = (int)Math.Min((ulong)run, BlockCount - first);
         _ahead = Math.Min(2 * _ahead, Places);

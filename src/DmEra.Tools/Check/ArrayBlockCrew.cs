@@ -59,7 +59,7 @@ internal sealed class ArrayBlockCrew(IBlockDevice device, Inspection inspection)
         foreach (Worker worker in workers.AsSpan(1)) worker.Start();
         workers[0].Run();
         foreach (Worker worker in workers) worker.Join();
-        foreach (Fault fault in workers.SelectMany(worker => worker.Faults)) inspection.Faults.Add(fault);
+        foreach (Worker worker in workers) inspection.Faults.Add(worker.Faults);
     }
 
     private sealed class Worker
@@ -76,7 +76,7 @@ internal sealed class ArrayBlockCrew(IBlockDevice device, Inspection inspection)
             _thread = new Thread(Run) { Name = "era check", IsBackground = true };
         }
 
-        public IEnumerable<Fault> Faults => _inspector.Faults;
+        public FaultLog Faults => _inspector.Faults;
 
         public void Start() => _thread.Start();
 

@@ -13,7 +13,7 @@ namespace DmEra.Tools.Check;
 internal sealed class ArrayBlockInspector(MetadataReader reader, BlockLedger ledger)
 {
     /// <summary>What was found, in the order of the blocks.</summary>
-    public List<Fault> Faults { get; } = [];
+    public FaultLog Faults { get; } = new();
 
     /// <summary>Looks into blocks; fast where they lie in a row.</summary>
     public void Inspect(ReadOnlySpan<ArrayBlockRef> blocks)
@@ -47,13 +47,18 @@ internal sealed class ArrayBlockInspector(MetadataReader reader, BlockLedger led
         uint latest = block.Array.LatestEra;
         if (!BlockBits.AnyAbove(eras, latest)) return;
         uint first = (uint)(block.Begin * block.Array.OriginBlocksPerBlock);
-        uint last = (uint)((block.End - 1) * block.Array.OriginBlocksPerBlock);
-        for (uint i = 0; i < eras.Length; i++)
+        for (int i = 0; i < eras.Length; i++)
         {
-            uint era = eras[(int)i];
-            if (era <= latest) continue;
-            BlockRange blocks = new(first + i, last + i + 1);
-            Faults.Add(block.Array.Doubting($"era {era}, but the current one is {latest}", ledger.PathTo(block.Address), blocks));
+            if (eras[i] <= latest) continue;
+            string cause = $"era {eras[i]}, but the current one is {latest}";
+            if (block.Count > 1)
+            {
+                Lose(block, cause);     // all that name it: of each of its values there are many
+                return;
+            }
+
+            BlockRange blocks = new(first + (uint)i, first + (uint)i + 1);
+            Faults.Add(block.Array.Doubting(cause, ledger.PathTo(block.Address), blocks));
         }
     }
 

@@ -21,7 +21,9 @@ internal sealed class ArrayInspector(Inspection inspection, ArrayBlockCrew crew)
             {
                 case IndexPiece.Run:
                     ArrayBlockRef block = new(array, index.Begin, index.End, index.Addresses[0]);
-                    if (inspection.Enter(array, array.BlockUse, block.Address, block.Count, node, block.Begin, block.End)) crew.Add(block);
+                    bool isNew = inspection.Enter(array, array.BlockUse, block.Address, block.Count, node, block.Begin, block.End);
+                    int needed = array.ValuesIn(block.Begin);
+                    if (inspection.Ledger.NeedsMore(block.Address, needed, needed == array.ValuesPerBlock) || isNew) crew.Add(block);
                     end = index.End;
                     break;
                 case IndexPiece.Missing when index.Begin < array.BlockCount:

@@ -45,6 +45,7 @@ internal sealed class BlockLedger(ulong blockCount)
     private readonly uint[] _pointers = new uint[blockCount];
     private readonly uint[] _parents = new uint[blockCount];
     private readonly byte[] _uses = new byte[blockCount];
+    private readonly Dictionary<ulong, int> _neededOfLast = [];
 
     /// <summary>Metadata blocks there are.</summary>
     public ulong BlockCount { get; } = blockCount;
@@ -77,6 +78,16 @@ internal sealed class BlockLedger(ulong blockCount)
         if ((BlockUse)(before & UseMask) != use) return Arrival.Clash;
         if (list != ChangeLists.None && (before >> ListsShift & (int)list) == 0) return Arrival.Shared;
         return use is BlockUse.BitsetBlock or BlockUse.EraBlock ? Arrival.Again : Arrival.Clash;
+    }
+
+    /// <summary>Notes how many values are needed of an array block: of a last one a part, of others all.</summary>
+    /// <returns>Whether they are more than those who came before needed.</returns>
+    public bool NeedsMore(ulong block, int values, bool isAll)
+    {
+        bool isMore = _neededOfLast.TryGetValue(block, out int before) && values > before;
+        if (isAll) _neededOfLast.Remove(block);
+        else _neededOfLast[block] = Math.Max(values, before);
+        return isMore;
     }
 
     /// <summary>The way by which a block was first met, from the superblock on.</summary>

@@ -76,8 +76,15 @@ internal sealed class CountComparison(Inspection inspection, SpaceMapWalk spaceM
         if (count == InOverflowTree)
         {
             _overflowUsed.Add(block);
-            if (spaceMap.Overflow.TryGetValue(block, out uint large)) count = large;
-            else if (!spaceMap.IsOverflowWhole) return;
+            bool isCounted = spaceMap.Overflow.TryGetValue(block, out uint large);
+            if (!isCounted && !spaceMap.IsOverflowWhole) return;
+            if (large < InOverflowTree)
+            {
+                string what = isCounted ? $"a count of {large}" : "no count";
+                LogAtRoot(FaultLevel.Damage, $"the overflow tree has {what} for block {block}, but the bitmap says 3 or more");
+            }
+
+            if (isCounted) count = large;
         }
 
         if (count < pointers) LogTooLow(block, count, pointers);

@@ -37,6 +37,15 @@ internal sealed class FaultLog
         if (_kept.Count < MaxKept) _kept.Add(fault);
     }
 
+    /// <summary>Takes the faults of another log.</summary>
+    public void Add(FaultLog other)
+    {
+        foreach (Fault fault in other._kept) Add(fault);
+        for (int level = 0; level < _counts.Length; level++)
+            _counts[level] += other._counts[level] - other._kept.Count(fault => (int)fault.Level == level);
+        HasDoubts |= other.HasDoubts;
+    }
+
     /// <summary>What a fault of reading says, without the block that its path has anyway.</summary>
     public static string CauseOf(Exception fault) =>
         fault is MetadataCorruptException corrupt ? corrupt.Cause : fault.Message;

@@ -79,8 +79,11 @@ internal abstract record WalkedArray(string Place, ChangeLists List, BlockUse No
     /// <summary>Origin blocks that a value tells of.</summary>
     public abstract uint OriginBlocksPerValue { get; }
 
+    /// <summary>Values in every array block but the last.</summary>
+    public int ValuesPerBlock => ArrayBlockHeader.CapacityFor(ValueSize);
+
     /// <summary>Origin blocks that a whole array block tells of.</summary>
-    public uint OriginBlocksPerBlock => (uint)ArrayBlockHeader.CapacityFor(ValueSize) * OriginBlocksPerValue;
+    public uint OriginBlocksPerBlock => (uint)ValuesPerBlock * OriginBlocksPerValue;
 
     /// <summary>Array blocks it must have.</summary>
     public ulong BlockCount => ((ulong)NrBlocks + OriginBlocksPerBlock - 1) / OriginBlocksPerBlock;

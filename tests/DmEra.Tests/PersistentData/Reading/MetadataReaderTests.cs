@@ -114,6 +114,7 @@ public sealed class MetadataReaderTests
     [InlineData(199, false)]
     [InlineData(200, true)]
     [InlineData(ulong.MaxValue - 1, true)]
+    [InlineData(ulong.MaxValue, true)]
     public void Past_the_end_there_is_nothing_however_many_are_announced(ulong first, bool isLost)
     {
         Le64[] addresses = [first, first + 1, first + 2];

@@ -81,6 +81,17 @@ public sealed class SharedBlocksTests
         Assert.Equal("era 99, but the current one is 9", Assert.Single(report.Faults).Cause);
     }
 
+    [Theory, InlineData(2u), InlineData(0u)]
+    public void A_large_count_that_contradicts_the_bitmap_is_damage(uint count)
+    {
+        ulong leaf = _image.Get64(0, 68);
+        if (count == 0) _image.Set32(leaf, 16, _image.Get32(leaf, 16) - 1);
+        else _image.Set32(leaf, 32 + (8 * (int)_image.Get32(leaf, 20)), count);
+
+        Assert.Contains(Examine(_image).Faults, fault => fault.Level == FaultLevel.Damage
+            && fault.Cause.StartsWith("the overflow tree has ", StringComparison.Ordinal));
+    }
+
     private IEnumerable<(int Index, ulong Block)> Entries() =>
         Enumerable.Range(0, 197).Select(i => (i, _image.Get64(EraRoot, Values8 + (8 * i))));
 }

@@ -85,6 +85,18 @@ public sealed class StateWalkTests
     }
 
     [Fact]
+    public void A_block_of_which_the_snapshot_needs_more_than_the_live_state_is_looked_at_again()
+    {
+        ImageEditor image = KernelSnapshot();
+        image.Set64(SnapshotEraArray, Values8, EraBlock2);      // the live state's last one, of 12 values
+
+        CheckReport report = Examine(image);
+
+        Assert.Contains(report.Faults, fault => fault.Cause == "array block: 12 entries, not 1018");
+        Assert.False(report.IsSnapshotTrustworthy);
+    }
+
+    [Fact]
     public void Damage_behind_the_end_of_a_shrunk_origin_is_harmless_when_nobody_shares_it()
     {
         CheckReport report = Examine(KernelSnapshot().Set32(0, 180, 2036).Flip(EraBlock2, 1));
