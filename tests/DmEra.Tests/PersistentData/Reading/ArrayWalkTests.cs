@@ -1,5 +1,4 @@
 using System.Runtime.InteropServices;
-using DmEra.Devices;
 using DmEra.Devices.Binary;
 using DmEra.PersistentData.Arrays;
 using DmEra.PersistentData.Blocks;
