@@ -75,11 +75,12 @@ internal sealed class MarkAhead(uint limit)
         }
     }
 
-    /// <summary>Nothing is marked ahead of any writer: an era begins, or what was planned has failed. Those that go on are known
-    /// again by their next write.</summary>
+    /// <summary>Nothing is marked ahead of any writer: an era begins, or what was planned has failed. Those that go on where they
+    /// were are known again by their next write, and what they write from then on is what counts.</summary>
     public void StartOver()
     {
-        foreach (WriteStream stream in _streams) Remember(new Run(stream.Position, stream.Length, WritesOfAStream));
+        foreach (WriteStream stream in _streams) Remember(new Run(stream.Position, 0, WritesOfAStream - 1));
+        foreach (ref Run run in _runs.AsSpan()) run = run with { Length = 0 };
         Publish([]);
     }
 
@@ -112,7 +113,7 @@ internal sealed class MarkAhead(uint limit)
     {
         foreach (ref Run run in _runs.AsSpan())
         {
-            if (!run.IsContinuedBy(written, limit)) continue;
+            if (!run.IsContinuedBy(written)) continue;
             Run found = run;
             run = default;
             return found;
@@ -131,17 +132,20 @@ internal sealed class MarkAhead(uint limit)
 
     /// <summary>Writes that lay one behind the other: the beginning of a stream, or what is left of one.</summary>
     /// <param name="Next">The block that comes next.</param>
-    /// <param name="Length">Blocks.</param>
+    /// <param name="Length">Blocks, of this era.</param>
     /// <param name="Writes">How many; 0 = there is no run.</param>
     [StructLayout(LayoutKind.Auto)]
     private readonly record struct Run(uint Next, ulong Length, int Writes)
     {
         /// <summary>Whether a first write to these blocks lies behind it. It may begin in its last block, of which others wrote the
-        /// beginning; a stream may have come a little further, or be out of order.</summary>
-        public bool IsContinuedBy(BlockRange written, uint limit) =>
-            Writes >= WritesOfAStream ? written.Begin <= (ulong)Next + limit && written.End + (ulong)limit > Next
-            : Writes > 0 && written.End > Next && written.Begin <= Next && written.Begin + 1 >= Next;
+        /// beginning, or still be there.</summary>
+        public bool IsContinuedBy(BlockRange written) =>
+            Writes > 0 && written.Begin <= Next && written.Begin + 1 >= Next;
 
-        public Run Append(BlockRange written) => new(written.End, Length + written.Count, Writes + 1);
+        /// <summary>The run with this write, which continues it. One that comes no further changes nothing.</summary>
+        public Run Append(BlockRange written) =>
+            Writes == 0 ? new(written.End, written.Count, 1)
+            : written.End > Next ? new(written.End, Length + (written.End - Next), Writes + 1)
+            : this;
     }
 }

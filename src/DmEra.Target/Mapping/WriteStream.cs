@@ -43,9 +43,6 @@ internal sealed class WriteStream
     /// <summary>Whether it leaves out so many blocks that it is none.</summary>
     public bool IsOver => _skipped * 2 > _limit;
 
-    /// <summary>Blocks that it has written, one behind the other.</summary>
-    public ulong Length => _passed - Excess;
-
     /// <summary>The block behind the last one that it has come to.</summary>
     public uint Position
     {
@@ -88,8 +85,10 @@ internal sealed class WriteStream
         if (blocks.Begin >= edge) return false;     // so it is of most that are asked
         uint end = Math.Min(blocks.End, edge);
         if (end + (RingBits / 2) <= edge) return false;
-        Clear(Math.Max(blocks.Begin, edge - Math.Min(edge, RingBits / 2)), end);
-        return end > (uint)(span >> 32);
+        bool comesTo = Clear(Math.Max(blocks.Begin, edge - Math.Min(edge, RingBits / 2)), end);
+
+        // Who writes there again has come no further, and would ask in vain.
+        return comesTo && end > (uint)(span >> 32);
     }
 
     /// <summary>Whether a first write to these blocks is one of this writer, who may be a little out of order.</summary>
@@ -133,14 +132,18 @@ internal sealed class WriteStream
         _edge = end;
     }
 
-    private void Clear(uint begin, uint end)
+    // Whether one of them was marked ahead, and not written yet.
+    private bool Clear(uint begin, uint end)
     {
+        ulong cleared = 0;
         for (uint block = begin; block < end; block = BitWords.NextWord(block))
         {
             ref ulong word = ref WordOf(block);
             ulong mask = BitWords.Mask(block, end);
-            if ((Volatile.Read(ref word) & mask) != 0) Interlocked.And(ref word, ~mask);
+            if ((Volatile.Read(ref word) & mask) != 0) cleared |= Interlocked.And(ref word, ~mask) & mask;
         }
+
+        return cleared != 0;
     }
 
     private bool IsPending(uint block) => (Volatile.Read(ref WordOf(block)) & BitWords.Mask(block, block + 1)) != 0;

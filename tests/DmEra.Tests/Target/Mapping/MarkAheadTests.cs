@@ -29,6 +29,19 @@ public class MarkAheadTests
     }
 
     [Fact]
+    public void Who_writes_again_what_is_marked_ahead_asks_for_nothing_more()
+    {
+        MarkedDisk disk = new(Limit, Blocks);
+        for (uint block = 0; block < 500; block++) disk.Write(block);
+        uint last = disk.Excess[^1];
+        disk.Write(last);
+        int asks = disk.Asks;
+        for (int i = 0; i < 100; i++) disk.Write(last);
+
+        Assert.Equal(asks, disk.Asks);
+    }
+
+    [Fact]
     public void The_marks_run_ahead_no_further_than_what_was_written_one_behind_the_other()
     {
         MarkedDisk disk = new(Limit, Blocks);
@@ -191,7 +204,7 @@ public class MarkAheadTests
     }
 
     [Fact]
-    public void A_stream_that_goes_on_in_the_next_era_is_known_at_once()
+    public void A_stream_that_goes_on_in_the_next_era_is_known_at_once_and_has_as_much_ahead_as_it_writes_there()
     {
         MarkedDisk disk = new(Limit, Blocks);
         for (uint block = 0; block < 500; block++) disk.Write(block);
@@ -200,20 +213,68 @@ public class MarkAheadTests
         Assert.Empty(disk.Marked);
         disk.Write(500);
 
-        Assert.Equal(Enumerable.Range(500, 65), disk.Marked.Select(block => (int)block));
-        for (uint block = 501; block < 1000; block++) disk.Write(block);
+        Assert.Equal([500u, 501u], disk.Marked);
+        for (uint block = 501; block < 1000; block++)
+        {
+            disk.Write(block);
+            Assert.InRange(disk.Excess.Length, 1, (int)Math.Min(Limit, block - 499));
+        }
+
         Assert.Equal(waits + 1, disk.Waits);
     }
 
     [Fact]
-    public void A_stream_that_does_not_go_on_marks_nothing_in_the_next_era()
+    public void A_stream_that_an_era_ends_for_in_the_midst_of_a_block_is_known_all_the_same()
     {
         MarkedDisk disk = new(Limit, Blocks);
         for (uint block = 0; block < 500; block++) disk.Write(block);
+        int waits = disk.Waits;
         disk.BeginEra();
-        disk.Write(20_000);
+        for (int i = 0; i < 3; i++) disk.Write(499);
+        Assert.Equal([499u], disk.Marked);
 
-        Assert.Equal([20_000u], disk.Marked);
+        for (uint block = 500; block < 1000; block++) disk.Write(block);
+        Assert.Equal(waits + 2, disk.Waits);
+    }
+
+    [Theory]
+    [InlineData(20_000)]
+    [InlineData(498)]
+    [InlineData(499)]
+    [InlineData(501)]
+    [InlineData(500 + 60)]
+    public void A_stream_that_does_not_go_on_marks_nothing_in_the_next_era(uint elsewhere)
+    {
+        MarkedDisk disk = new(Limit, Blocks);
+        for (uint block = 0; block < 500; block++) disk.Write(block);
+        for (int eras = 0; eras < 5; eras++)
+        {
+            disk.BeginEra();
+            disk.Write(elsewhere);
+
+            Assert.Equal([elsewhere], disk.Marked);
+        }
+    }
+
+    [Fact]
+    public void Who_writes_a_block_an_era_never_has_more_than_one_too_many()
+    {
+        MarkedDisk disk = new(Limit, Blocks);
+        for (uint block = 0; block < 100; block++)
+        {
+            disk.BeginEra();
+            disk.Write(block);
+            Assert.InRange(disk.Excess.Length, 0, 1);
+        }
+    }
+
+    [Fact]
+    public void A_block_that_two_writes_share_counts_once()
+    {
+        MarkedDisk disk = new(Limit, Blocks);
+        for (uint block = 0; block < 4; block++) disk.Write(new BlockRange(block, block + 2));
+
+        Assert.Equal(5, disk.Excess.Length);
     }
 
     [Fact]

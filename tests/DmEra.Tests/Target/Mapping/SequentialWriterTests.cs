@@ -86,7 +86,7 @@ public class SequentialWriterTests
         era.Write([.. Enumerable.Range(100, 100)]);
         uint next = era.Target.Checkpoint();
         era.Write(200);
-        Assert.Equal(Enumerable.Range(200, 1 + Ahead), era.WrittenSince(next));
+        Assert.Equal([200, 201], era.WrittenSince(next));
     }
 
     [Fact]
@@ -111,7 +111,7 @@ public class SequentialWriterTests
         Assert.Empty(era.WrittenSince(next));
 
         era.Write(7);
-        Assert.Equal(Enumerable.Range(7, 1 + 8), era.WrittenSince(next));     // it has written eight
+        Assert.Equal([7, 8], era.WrittenSince(next));     // what it wrote before does not count
     }
 
     [Fact]
