@@ -48,7 +48,7 @@ internal sealed class EraBoundary(
         }
         catch
         {
-            Archive();      // with nobody let in no era is open, and none can be ended by a checkpoint
+            worker.Run(static eras => eras.Abandon());      // with nobody let in no era is open, and none can be ended by a checkpoint
             throw;
         }
 

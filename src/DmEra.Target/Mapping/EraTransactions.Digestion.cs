@@ -51,6 +51,11 @@ internal sealed partial class EraTransactions
         }
     }
 
+    private void DigestAll()
+    {
+        while (HasDigestion) DigestStep();
+    }
+
     // Nothing of a failed step is on disk. Only one that could not even be dropped, or whose commit failed, is
     // more than digestion's own trouble.
     private void StopDigestion(Exception fault)

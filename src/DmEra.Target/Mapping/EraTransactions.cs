@@ -133,6 +133,14 @@ internal sealed partial class EraTransactions
         return true;
     }
 
+    /// <summary>As <see cref="Archive"/>, for an era that nobody was let in to. Another one is tried soon, perhaps again and again, and
+    /// there is nobody to digest between them: so no more than this one is left to digest.</summary>
+    public bool Abandon()
+    {
+        DigestAll();
+        return Archive();
+    }
+
     /// <summary>Throws when a metadata snapshot cannot be taken because one is held.</summary>
     public void RequireNoSnapshot()
     {
@@ -216,7 +224,7 @@ internal sealed partial class EraTransactions
         {
             // What uncommitted digestion had copied was dropped, a reader may have let go of blocks; and going on with
             // digestion frees writesets.
-            while (HasDigestion) DigestStep();
+            DigestAll();
             if (_failure != null || _metadata.FreeBlocks <= free) throw;
             CommitOnce(change);
         }

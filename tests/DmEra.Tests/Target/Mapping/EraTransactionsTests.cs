@@ -23,6 +23,25 @@ public class EraTransactionsTests
         Assert.Equal(after.EraArrayRoot, after.Snapshot.EraArrayRoot);
     }
 
+    [Fact]
+    public void Eras_that_nobody_was_let_in_to_do_not_fill_the_metadata()
+    {
+        TestTransactions eras = Resumed(1024);
+        eras.Mark(3);
+        for (int tries = 0; tries < 3; tries++) Try();
+        ulong free = eras.FreeBlocks;
+        for (int tries = 0; tries < 50; tries++) Try();
+
+        Assert.Equal(free, eras.FreeBlocks);
+        Assert.Equal(1u, eras.Audit().LastWritten()[3]);
+
+        void Try()
+        {
+            eras.Eras.Resume(1024);
+            Assert.True(eras.Eras.Abandon());
+        }
+    }
+
     // Every first mark in a block of the writeset copies it from the one that all were at first.
     [Theory, InlineData(40), InlineData(44), InlineData(48), InlineData(52), InlineData(56)]
     public void Mark_that_finds_no_room_for_a_copy_is_refused_and_the_era_can_be_ended(int metadataBlocks)
