@@ -24,7 +24,7 @@ public sealed class ChronicleReading : IDisposable
         {
             Gap = last.Gap;
             if (Continuity.OriginChange(last, found, origin) is not string change) return;
-            Remark = Continuity.Describe(change, found.CurrentEra);
+            Remark = Continuity.Describe(change, last.Era - 1);
             Gap = _unmarked = found.CurrentEra + 1;
         }
     }

@@ -34,8 +34,10 @@ internal static class Continuity
     /// <summary>How somebody else has changed the origin since the last era ended; null when nothing tells of it.</summary>
     public static string? OriginChange(ChronicleRecord last, MetadataState found, FileStamp origin)
     {
-        // In use it changes all the time; and who has begun eras since has changed it.
-        if (last.OriginModified == 0 || origin.Inode == 0 || found.CurrentEra != last.Era - 1) return null;
+        // In use it changes all the time. Eras that the kernel has begun since have changed it; in those of a device that is known by
+        // its lineage nobody was let in, or it would be written down that they began.
+        bool wasInUse = last.OriginModified == 0 || (found.Lineage is null && found.CurrentEra != last.Era - 1);
+        if (wasInUse || origin.Inode == 0) return null;
         if (origin.Length != (long)(ulong)last.OriginLength) return $"its size was {(ulong)last.OriginLength} bytes and is {origin.Length}";
         if (origin.Inode != last.OriginInode) return "it is another file";
         return origin.ModifiedNanoseconds != (long)(ulong)last.OriginModified

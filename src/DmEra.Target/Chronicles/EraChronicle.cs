@@ -136,7 +136,7 @@ public sealed class EraChronicle(string metadata, Action<string> log) : IEraChro
         if (file.Last is not { } last) return;
         KnownLength = (long)(ulong)last.DeviceLength;
         if (Continuity.OriginChange(last, found, origin) is not string change) return;
-        log(Continuity.Describe(change, found.CurrentEra));
+        log(Continuity.Describe(change, last.Era - 1));
         AppendRest(file, found, origin, gap: found.CurrentEra + 1);
     }
 

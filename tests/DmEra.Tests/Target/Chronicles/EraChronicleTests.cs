@@ -261,6 +261,35 @@ public sealed class EraChronicleTests : IDisposable
         Assert.Equal(3u, _chronicle.Gap);
     }
 
+    [Theory]
+    [InlineData(1)]
+    [InlineData(3)]
+    public void An_origin_that_was_changed_after_a_start_that_let_nobody_in_is_told_of(int starts)
+    {
+        Resume();
+        Suspend();
+        for (int i = 0; i < starts; i++)
+        {
+            // The era is begun in the metadata, and ended again since that cannot be written down here.
+            Restart();
+            _chronicle.Open(_metadata, Origin);
+            _metadata = _metadata with { CurrentEra = _metadata.CurrentEra + 1 };
+        }
+
+        Assert.Empty(_log);
+        FileStamp changed = Origin with { ModifiedNanoseconds = 2000 };
+        _chronicle.Dispose();
+        using (ChronicleReading reading = ChronicleReading.Of(Metadata, _metadata, changed))
+            Assert.Equal(_metadata.CurrentEra + 1, reading.Gap);
+
+        uint gap = _metadata.CurrentEra + 1;
+        Restart();
+        Resume(changed);
+
+        Assert.Equal(gap, _chronicle.Gap);
+        Assert.Contains("since era 1 ended (it was written to at", Assert.Single(_log), StringComparison.Ordinal);
+    }
+
     [Fact]
     public void The_length_of_the_device_is_known_when_it_is_next_opened()
     {
