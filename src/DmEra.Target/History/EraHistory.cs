@@ -27,18 +27,24 @@ public sealed class EraHistory : IDisposable
     /// <param name="superblock">Of the state.</param>
     /// <param name="latestEra">The latest era whose number may be told; what was written in a later one is told of as written
     /// in this.</param>
+    /// <param name="deviceBlocks">Blocks that the device has: those that the metadata does not know are told of as just written, as
+    /// when it was to become shorter and could not.</param>
     /// <param name="release">Called once, or more often, when the state is not needed any more.</param>
     /// <exception cref="MetadataCorruptException">The writeset tree is damaged.</exception>
     /// <exception cref="DeviceException">The metadata device failed.</exception>
-    internal EraHistory(IBlockDevice metadata, Superblock superblock, uint latestEra, Action? release)
-        : this(new MetadataReader(metadata), superblock, requireHeld: null, release) =>
+    internal EraHistory(IBlockDevice metadata, Superblock superblock, uint latestEra, uint deviceBlocks, Action? release)
+        : this(new MetadataReader(metadata), superblock, requireHeld: null, release)
+    {
         _latestEra = Math.Min(latestEra, _state.CurrentEra);
+        NrBlocks = Math.Max(deviceBlocks, _state.NrBlocks);
+    }
 
     private EraHistory(MetadataReader reader, Superblock superblock, Action? requireHeld, Action? release)
     {
         _reader = reader;
         _state = CommittedState.Read(reader, superblock);
         _latestEra = _state.CurrentEra;
+        NrBlocks = _state.NrBlocks;
         _window = new WindowReader(reader, _state);
         _requireHeld = requireHeld;
         _release = release;
@@ -52,7 +58,7 @@ public sealed class EraHistory : IDisposable
     public uint CurrentEra => _latestEra;
 
     /// <summary>Blocks of the origin.</summary>
-    public uint NrBlocks => _state.NrBlocks;
+    public uint NrBlocks { get; }
 
     /// <summary>Size of an origin block in sectors of 512 bytes.</summary>
     public uint DataBlockSize => _state.DataBlockSize;
@@ -101,6 +107,10 @@ public sealed class EraHistory : IDisposable
     public void ReadEras(uint firstBlock, Span<uint> eras)
     {
         ArgumentOutOfRangeException.ThrowIfGreaterThan(firstBlock + (ulong)eras.Length, NrBlocks, nameof(eras));
+        int known = (int)Math.Clamp((long)_state.NrBlocks - firstBlock, 0, eras.Length);
+        eras[known..].Fill(_latestEra);
+        eras = eras[..known];
+        if (eras.IsEmpty) return;
         try
         {
             ReadWindows(firstBlock, eras);
@@ -152,7 +162,7 @@ public sealed class EraHistory : IDisposable
     }
 
     /// <summary>The same as <see cref="WrittenSince(uint)"/> for those in a hurry.</summary>
-    internal WrittenRuns FindWrittenSince(uint era) => new(_window, era, new BlockRange(0, NrBlocks), _requireHeld);
+    internal WrittenRuns FindWrittenSince(uint era) => new(_window, era, new BlockRange(0, NrBlocks), _state.NrBlocks, _requireHeld);
 
     private void HideLaterEras(Span<uint> eras)
     {
@@ -166,7 +176,7 @@ public sealed class EraHistory : IDisposable
         {
             // Windows begin where words of bitsets do.
             Span<uint> word = stackalloc uint[64];
-            word = word[..(int)Math.Min(64, NrBlocks - (firstBlock - lead))];
+            word = word[..(int)Math.Min(64, _state.NrBlocks - (firstBlock - lead))];
             _window.ReadEras(firstBlock - lead, word);
             word = word[(int)lead..];
             word = word[..Math.Min(word.Length, eras.Length)];
@@ -180,7 +190,7 @@ public sealed class EraHistory : IDisposable
 
     private IEnumerable<BlockRange> FindWritten(uint era, BlockRange within)
     {
-        WrittenRuns runs = new(_window, era, within, _requireHeld);
+        WrittenRuns runs = new(_window, era, within, _state.NrBlocks, _requireHeld);
         while (runs.FindMore())
         {
             for (int i = 0; i < runs.Found.Length; i++) yield return runs.Found[i];

@@ -21,19 +21,22 @@ internal sealed class WrittenRuns
     private int _at;                // what is next in the window
     private int _end;               // of the window, as far as it is asked for
     private int _marksEnd;          // no block from here on is written
+    private BlockRange _unknown;    // not told of yet
     private BlockRange _last;       // may go on in the next window
 
     /// <summary>Sets out.</summary>
     /// <param name="reader">Reads the state.</param>
     /// <param name="since">An era.</param>
     /// <param name="within">The blocks asked for.</param>
+    /// <param name="known">Blocks that the state knows; all others count as written.</param>
     /// <param name="requireHeld">Throws when the state is not held any more, so that what was read is worthless.</param>
-    public WrittenRuns(WindowReader reader, uint since, BlockRange within, Action? requireHeld)
+    public WrittenRuns(WindowReader reader, uint since, BlockRange within, uint known, Action? requireHeld)
     {
         _requireHeld = requireHeld;
         _reader = reader;
         _since = since;
-        _within = within;
+        _unknown = within.End > known ? new BlockRange(Math.Max(within.Begin, known), within.End) : default;
+        _within = within = new BlockRange(Math.Min(within.Begin, known), Math.Min(within.End, known));
         _first = within.Begin / 64 * 64;    // windows begin where words of bitsets do
         _at = _marksEnd = _end = (int)(within.Begin - _first);
 
@@ -58,6 +61,11 @@ internal sealed class WrittenRuns
             else if (_first + (ulong)_end < _within.End)
             {
                 ReadWindow();
+            }
+            else if (_unknown.Count != 0)
+            {
+                Add(_unknown);
+                _unknown = default;
             }
             else
             {
@@ -110,10 +118,15 @@ internal sealed class WrittenRuns
             }
 
             _at = BlockBits.Next(_written.Words, false, begin, _marksEnd);
-            BlockRange run = new((uint)(_first + (ulong)begin), (uint)(_first + (ulong)_at));
-            if (_last.Count != 0 && _last.End == run.Begin) run = new BlockRange(_last.Begin, run.End);
-            else if (_last.Count != 0) _found[_foundCount++] = _last;
-            _last = run;
+            Add(new BlockRange((uint)(_first + (ulong)begin), (uint)(_first + (ulong)_at)));
         }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private void Add(BlockRange run)
+    {
+        if (_last.Count != 0 && _last.End == run.Begin) run = new BlockRange(_last.Begin, run.End);
+        else if (_last.Count != 0) _found[_foundCount++] = _last;
+        _last = run;
     }
 }

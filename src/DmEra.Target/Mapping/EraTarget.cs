@@ -203,11 +203,12 @@ public sealed partial class EraTarget : IDisposable
     /// <exception cref="EraTargetException">The metadata cannot be read.</exception>
     public EraHistory OpenHistory()
     {
-        // In this order: what is committed later may have marks that are not needed, but none too few.
+        // In this order: what is committed later may have marks that are not needed, but none too few; and the device is never longer
+        // than its metadata while it is in use, but may be while it cannot go on.
         uint era = _boundary.Era;
         Superblock committed = _metadata.Pin(out long pin);
         bool isReleased = false;
-        try { return new EraHistory(_metadataDevice, committed, era, Release); }
+        try { return new EraHistory(_metadataDevice, committed, era, (uint)Table.BlockCount, Release); }
         catch (Exception fault)
         {
             Release();

@@ -1,5 +1,7 @@
+using System.Text;
 using DmEra.Devices;
 using DmEra.Target.Chronicles;
+using DmEra.Target.History;
 using DmEra.Target.Mapping;
 using DmEra.Target.Metadata;
 
@@ -92,6 +94,35 @@ public sealed class BoundaryMarksTests : IDisposable
     }
 
     [Fact]
+    public void Blocks_that_were_cut_off_in_vain_count_as_written_while_the_device_cannot_go_on()
+    {
+        _target.Resume();
+        uint since = _target.Checkpoint();
+        _target.Device.Write(3 * TestEra.BlockBytes, new byte[4096]);
+        _target.Device.Write(7 * TestEra.BlockBytes, new byte[4096]);
+        (_chronicle.Refused, _chronicle.RefusedThen) = ("begun", "open");
+        Assert.Throws<EraTargetException>(() => _target.Resize(5 * TestEra.BlockSectors));
+        Assert.Equal(TargetState.Resuming, _target.State);
+        uint blocks = (uint)_target.Table.BlockCount;
+
+        using EraHistory history = _target.OpenHistory();
+        Assert.Equal(blocks, history.NrBlocks);
+        Assert.Equal([new BlockRange(3, 4), new BlockRange(5, blocks)], history.WrittenSince(since));
+        Assert.Equal([new BlockRange(7, 8)], history.WrittenSince(since, new BlockRange(7, 8)));
+        Assert.Equal([new BlockRange(0, blocks)], history.WrittenSince(0));
+        foreach (uint first in (uint[])[0, 3, 5, 200])
+        {
+            uint[] eras = new uint[blocks - first];
+            history.ReadEras(first, eras);
+            Assert.All(eras.Index(), era => Assert.Equal(era.Index + first is 3 or >= 5, era.Item >= since));
+        }
+
+        using MemoryStream list = new();
+        ChangeList.Write(list, history, since, ChangeListFormat.Ranges);
+        Assert.Equal($"3 4\n5 {blocks}\n", Encoding.ASCII.GetString(list.ToArray()));
+    }
+
+    [Fact]
     public void A_checkpoint_lets_nobody_into_a_device_that_could_not_be_resumed()
     {
         _target.Resume();
@@ -142,6 +173,9 @@ public sealed class BoundaryMarksTests : IDisposable
 
         public string? Refused { get; set; }
 
+        /// <summary>What is refused when something has been.</summary>
+        public string? RefusedThen { get; set; }
+
         public EraTarget? Target { get; set; }
 
         public bool IsDisposed { get; private set; }
@@ -174,7 +208,12 @@ public sealed class BoundaryMarksTests : IDisposable
 
         private void Note(string call, string line)
         {
-            if (call == Refused) throw new DeviceException("chronicle", Errno.ENOSPC);
+            if (call == Refused)
+            {
+                Refused = RefusedThen ?? Refused;
+                throw new DeviceException("chronicle", Errno.ENOSPC);
+            }
+
             Calls.Add(line);
         }
     }
