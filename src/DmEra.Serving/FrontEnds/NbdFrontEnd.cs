@@ -10,6 +10,8 @@ public sealed class NbdFrontEnd : IFrontEnd
     private readonly NbdExport _export;
     private readonly NbdServer _server;
     private readonly NbdEntrance _entrance;
+    private readonly Lock _gate = new();    // guards the one below, and that it starts before it stops or not at all
+    private bool _isStopped;
     private NbdServerOptions _options;
 
     /// <summary>Prepares it.</summary>
@@ -32,21 +34,30 @@ public sealed class NbdFrontEnd : IFrontEnd
     /// <inheritdoc/>
     public void Start()
     {
-        if (IsShared)
+        lock (_gate)
         {
-            _entrance.Server.Add(_server);
-            return;
-        }
+            if (_isStopped) throw new ServingException($"{_export.Name}: is being stopped");
+            if (IsShared)
+            {
+                _entrance.Server.Add(_server);
+                return;
+            }
 
-        _entrance.Bind();
-        _entrance.Open();
+            _entrance.Bind();
+            _entrance.Open();
+        }
     }
 
     /// <inheritdoc/>
     public void Dispose()
     {
-        if (IsShared) _entrance.Server.Remove(_server);
-        else _entrance.Close();
+        lock (_gate)
+        {
+            _isStopped = true;
+            if (IsShared) _entrance.Server.Remove(_server);
+            else _entrance.Close();
+        }
+
         _server.Stop();
     }
 

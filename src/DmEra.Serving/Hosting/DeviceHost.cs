@@ -66,20 +66,19 @@ public sealed class DeviceHost : IDisposable
     public ServedDevice Attach(DeviceSettings settings)
     {
         Place place = Reserve(settings);
+        ServedDevice? device = null;
         try
         {
-            ServedDevice device = Open(settings, out NbdFrontEnd frontEnd);
-            bool isTooLate;
+            device = Open(settings, out NbdFrontEnd frontEnd);
             lock (_gate)
             {
                 // From here on a stop of the host, or a change of its limits, finds it.
-                isTooLate = _isStopping;
+                if (_isStopping) throw Stopping(settings);
                 place.Device = device;
                 place.FrontEnd = frontEnd;
                 frontEnd.Change(_nbd);
             }
 
-            if (isTooLate) device.Stop();
             device.Start();
             // Those that were made have an identity now.
             IReadOnlyList<(string Path, string Identity)> files = settings.FindFiles();
@@ -93,6 +92,8 @@ public sealed class DeviceHost : IDisposable
         }
         catch
         {
+            // Before its name is free: nobody would find it any more.
+            if (device is not null) StopOne(device);
             lock (_gate) _places.Remove(settings.Name);
             throw;
         }
@@ -114,20 +115,17 @@ public sealed class DeviceHost : IDisposable
     }
 
     /// <summary>Takes a device out of service: what clients have asked for so far is served, the era is archived, and its files are
-    /// free when this returns.</summary>
+    /// free when this returns. A host that is there for one device ends with it.</summary>
     /// <param name="name">The device.</param>
     /// <param name="force">Whether the connections of clients may be ended for it.</param>
     /// <exception cref="ServingException">There is no such device; or clients are connected; or it has stopped, but with a fault.</exception>
     public void Detach(string name, bool force)
     {
         ServedDevice device = Release(name, force);
-        try { device.Stop(); }
-        finally
-        {
-            lock (_gate) _places.Remove(name);
-        }
-
-        if (device.Stopped.Result is string fault) throw new ServingException($"{name}: detached, but {fault}");
+        if (IsForOne) Stop();
+        else StopOne(device);
+        lock (_gate) _places.Remove(name);
+        if (FaultOf(device) is string fault) throw new ServingException($"{name}: detached, but {fault}");
     }
 
     /// <summary>Stops all devices, each as <see cref="Detach"/> does and all at the same time, and closes the control socket. The
@@ -176,11 +174,15 @@ public sealed class DeviceHost : IDisposable
         catch (Exception fault) { Debug.Assert(device.Stopped.IsFaulted, fault.Message); }
     }
 
+    // Of one that has stopped.
+    private static string? FaultOf(ServedDevice device) =>
+        device.Stopped.IsFaulted ? device.Stopped.Exception!.InnerException!.Message : device.Stopped.Result;
+
     private string? FaultOf(ServedDevice[] devices)
     {
         string[] faults =
         [
-            .. devices.Select(device => (device.Name, Fault: device.Stopped.IsFaulted ? device.Stopped.Exception!.InnerException!.Message : device.Stopped.Result))
+            .. devices.Select(device => (device.Name, Fault: FaultOf(device)))
                 .Where(stopped => stopped.Fault is not null)
                 .Select(stopped => IsForOne ? stopped.Fault! : $"{stopped.Name}: {stopped.Fault}"),
         ];
@@ -208,10 +210,11 @@ public sealed class DeviceHost : IDisposable
         IReadOnlyList<(string Path, string Identity)> files = settings.FindFiles();
         lock (_gate)
         {
-            if (_isStopping) throw new ServingException($"{settings.Name}: this process is stopping");
+            if (_isStopping) throw Stopping(settings);
             if (IsForOne && _places.Count > 0)
                 throw new ServingException($"{settings.Name}: this process is there for one device; 'era serve --config' runs many");
-            if (_places.ContainsKey(settings.Name))
+            if (_places.TryGetValue(settings.Name, out Place? taken) && !taken.IsStarted) throw ComingOrGoing(settings.Name);
+            if (taken is not null)
                 throw new ServingException($"{settings.Name}: attached already; 'era detach {settings.Name}' first, or choose another name");
             foreach ((string name, Place other) in _places)
             {
@@ -229,7 +232,7 @@ public sealed class DeviceHost : IDisposable
         lock (_gate)
         {
             if (!_places.TryGetValue(name, out Place? place)) throw new ServingException($"{name}: no such device is attached here");
-            if (!place.IsStarted) throw new ServingException($"{name}: is being attached or detached just now; try again");
+            if (!place.IsStarted) throw ComingOrGoing(name);
             int clients = force ? 0 : place.Device!.Connections;
             if (clients > 0)
                 throw new ServingException($"{name}: clients are connected ({clients}); disconnect them, or detach it with --force");
@@ -237,6 +240,10 @@ public sealed class DeviceHost : IDisposable
             return place.Device!;
         }
     }
+
+    private static ServingException Stopping(DeviceSettings settings) => new($"{settings.Name}: this process is stopping");
+
+    private static ServingException ComingOrGoing(string name) => new($"{name}: is being attached or detached just now; try again");
 
     /// <summary>What a name is taken by.</summary>
     private sealed class Place

@@ -74,14 +74,15 @@ public sealed class EraDisk : IDisposable
     public static EraDisk Open(DeviceSettings settings, Action<string> log) => new(settings, log);
 
     /// <summary>Begins the first era of this run, and lets requests in.</summary>
-    /// <exception cref="ServingException">There is nothing to show clients as the bitmap that was asked for.</exception>
+    /// <exception cref="ServingException">There is nothing to show clients as the bitmap that was asked for. What was made is kept: clients
+    /// may have written to it.</exception>
     /// <exception cref="EraTargetException">As for <see cref="EraTarget.Resume"/>.</exception>
     public void Resume()
     {
         Target.Resume();
+        _files.Keep();
         if (Settings.Bitmap is { } era && _views.Find(era) is null)
             throw new ServingException($"{Settings.Name} has no era or label '{era}'; see 'era labels' and 'era status'");
-        _files.Keep();
     }
 
     /// <summary>Archives the era, commits, and lets go of the files.</summary>

@@ -97,8 +97,16 @@ public sealed class ServedDevice(EraDisk disk, IReadOnlyList<IFrontEnd> frontEnd
         {
             // Requests that wait for a suspended device would hold the front ends up: they are refused first.
             if (Target.State is not (TargetState.Active or TargetState.Failed)) Target.Dispose();
-            foreach (IFrontEnd frontEnd in frontEnds) frontEnd.Dispose();
-            disk.Dispose();
+            try
+            {
+                foreach (IFrontEnd frontEnd in frontEnds) frontEnd.Dispose();
+            }
+            finally
+            {
+                // Whatever ails a front end, the era is archived.
+                disk.Dispose();
+            }
+
             _stopped.SetResult(Target.FailureReason);
         }
         catch (Exception fault)

@@ -1,6 +1,8 @@
 using System.Collections.Concurrent;
+using DmEra.Nbd;
 using DmEra.Nbd.Client;
 using DmEra.Serving;
+using DmEra.Serving.FrontEnds;
 using DmEra.Serving.Hosting;
 using DmEra.Serving.Sockets;
 using DmEra.Tests.Nbd;
@@ -10,6 +12,7 @@ namespace DmEra.Tests.Serving.Hosting;
 public sealed class DeviceHostTests : IDisposable
 {
     private const long Size = 1 << 20;
+    private static readonly TimeSpan Limit = TimeSpan.FromSeconds(60);
 
     private readonly TempFolder _folder = new();
     private readonly ConcurrentQueue<string> _log = new();
@@ -102,6 +105,38 @@ public sealed class DeviceHostTests : IDisposable
         Assert.Null(await _host.Stopped);
         foreach (string name in new[] { "one", "two", "three" }) Oracle.EraCheck(_folder[$"{name}.era"]);
         Assert.Contains("stopping", Refusal(Settings("four")), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_host_for_one_device_ends_with_it_however_it_is_taken_out_of_service()
+    {
+        using DeviceHost host = new(new HostSettings { IsForOne = true, Listen = [ListenAddress.Unix(_folder["single"])] }, null, _log.Enqueue);
+        host.Attach(Settings("one"));
+        host.Detach("one", force: false);
+
+        Assert.Null(await host.Stopped.WaitAsync(Limit));
+        Assert.Contains("stopping", Refusal(Settings("one"), host), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Files_that_clients_may_have_written_to_are_kept_whatever_comes_next()
+    {
+        Assert.Contains("no era or label 'then'", Refusal(Settings("one") with { Bitmap = "then" }), StringComparison.Ordinal);
+
+        Assert.True(File.Exists(_folder["one"]));
+        Oracle.EraCheck(_folder["one.era"]);
+        Assert.Equal(2u, _host.Attach(Settings("one")).Target.Status.CurrentEra);
+    }
+
+    [Fact]
+    public void A_front_end_that_was_stopped_does_not_start()
+    {
+        using EraDisk disk = EraDisk.Open(Settings("one"), _log.Enqueue);
+        using NbdFrontEnd frontEnd = new(disk.Export, new NbdServerOptions(), [ListenAddress.Unix(_folder["own"])], shared: null);
+        frontEnd.Dispose();
+
+        Assert.Equal("one: is being stopped", Assert.ThrowsAny<IOException>(frontEnd.Start).Message);
+        Assert.False(Path.Exists(_folder["own"]));
     }
 
     [Fact]
