@@ -34,7 +34,7 @@ internal sealed class DaemonSession(string config, string? controlSocket, Runtim
         using StopSignals signals = new(error, isEndedByHangUp: false);
         using UnixListener control = new(Path.GetFullPath(controlPath ?? runtime.ControlSocket(SocketName)));
         using DeviceHost host = new(new HostSettings { Nbd = configuration.Nbd, Listen = listen }, control, Log);
-        ConfiguredHost configured = new(config, configuration, host);
+        ConfiguredHost configured = new(config, configuration, host, Log);
         using HangUpSignal hangUp = new(() => ReloadOnSignal(configured));
         await using ControlServer controlServer = await ControlServer.StartAsync(host, control, Log, () => Reload(configured));
         foreach (string refusal in configured.Load().Refused) Log(refusal);
@@ -82,6 +82,11 @@ internal sealed class DaemonSession(string config, string? controlSocket, Runtim
         {
             foreach (string line in fault.Errors) Log(line);
             Log("nothing was changed");
+        }
+        catch (Exception fault)
+        {
+            // Nobody waits for this but the devices, which go on as they are.
+            Log($"{config}: cannot be read anew: {fault.Message}");
         }
     }
 

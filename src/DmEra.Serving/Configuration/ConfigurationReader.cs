@@ -31,14 +31,15 @@ internal sealed class ConfigurationReader
         _path = Path.GetFullPath(path);
         foreach (string file in FilesOf(_path)) ReadFile(file);
         // What belongs to no device may be in any of the files; what is wrong with it as a whole has no line.
-        string? control = _host.Text("control");
+        string? written = _host.Text("control");
+        string? control = Try(() => PathOf(written));
         ListenAddress[] listen = ParseListen(_host.Texts("listen"));
         NbdServerOptions nbd = ReadNbd();
         _host.RejectOthers();
         RequireDifferent(listen);
         if (_errors.Count > 0) throw new ConfigurationException(_errors);
         return new HostConfiguration(
-            control is null ? null : Path.Combine(_folder, control), listen, nbd, _devices);
+            control, listen, nbd, _devices);
     }
 
     private string[] FilesOf(string path)
@@ -46,9 +47,17 @@ internal sealed class ConfigurationReader
         _folder = Path.GetDirectoryName(path)!;
         if (!Directory.Exists(path)) return [path];
         _folder = path;
-        string[] files = [.. Directory.GetFiles(path, Pattern).Order(StringComparer.Ordinal)];
-        if (files.Length == 0) _errors.Add($"{path}: has no files {Pattern}");
-        return files;
+        try
+        {
+            string[] files = [.. Directory.GetFiles(path, Pattern).Order(StringComparer.Ordinal)];
+            if (files.Length == 0) _errors.Add($"{path}: has no files {Pattern}");
+            return files;
+        }
+        catch (Exception fault) when (fault is IOException or UnauthorizedAccessException)
+        {
+            _errors.Add($"{path}: {SystemFault.Reason(fault)}");
+            return [];
+        }
     }
 
     private void ReadFile(string path)
@@ -120,17 +129,19 @@ internal sealed class ConfigurationReader
 
     private NbdServerOptions ReadNbd()
     {
+        string? certificates = _host.Text("tls-certificates");
         NbdSettings settings = new()
         {
             MaxConnections = _host.Number("max-connections"),
             Allow = _host.Texts("allow"),
             Tls = _host.Text("tls"),
-            TlsCertificates = _host.Text("tls-certificates") is string folder ? Path.Combine(_folder, folder) : null,
             TlsVerifyPeer = _host.Flag("tls-verify-peer"),
             Insecure = _host.Flag("insecure"),
         };
-        return Try(settings.ServerOptions) ?? new NbdServerOptions();
+        return Try(() => (settings with { TlsCertificates = PathOf(certificates) }).ServerOptions()) ?? new NbdServerOptions();
     }
+
+    private string? PathOf(string? written) => written is null ? null : SettingsPath.In(_folder, written);
 
     private ListenAddress[] ParseListen(IReadOnlyList<string> addresses) =>
         [.. addresses.Select(address => Try(() => ListenAddress.Parse(address, _folder))).OfType<ListenAddress>()];
@@ -142,7 +153,7 @@ internal sealed class ConfigurationReader
             _errors.Add($"{_path}: {same.Key} is there twice among the addresses to listen at");
     }
 
-    private T? Try<T>(Func<T> read)
+    private T? Try<T>(Func<T?> read)
         where T : class
     {
         try { return read(); }

@@ -1,5 +1,5 @@
+using System.Collections.Concurrent;
 using DmEra.Serving.Hosting;
-using DmEra.Target.Mapping;
 
 namespace DmEra.Serving.Configuration;
 
@@ -12,13 +12,17 @@ public sealed record LoadReport(IReadOnlyList<string> Done, IReadOnlyList<string
 /// <param name="path">The configuration: a file or folder.</param>
 /// <param name="loaded">What the host was made by.</param>
 /// <param name="host">The host, without devices as yet.</param>
-public sealed class ConfiguredHost(string path, HostConfiguration loaded, DeviceHost host)
+/// <param name="log">Is told, a line each time and from any thread, what has come of devices that took too long.</param>
+public sealed class ConfiguredHost(string path, HostConfiguration loaded, DeviceHost host, Action<string> log)
 {
-    private readonly Lock _loading = new();     // one at a time; guards the two below
-    private readonly HashSet<string> _own = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<string, ServedDevice> _own = new(StringComparer.Ordinal);     // attached by the configuration
+    private readonly Lock _loading = new();     // one at a time; guards the one below
     private HostConfiguration _loaded = loaded;
 
-    /// <summary>Attaches the devices, all at the same time. One that cannot be served does not keep the others from it.</summary>
+    /// <summary>How long all devices that are to be attached, or detached, are waited for. One that takes longer is told, and goes on.</summary>
+    public TimeSpan Patience { get; init; } = TimeSpan.FromSeconds(15);
+
+    /// <summary>Attaches the devices, all at the same time. One that cannot be served, or hangs, does not keep the others from it.</summary>
     public LoadReport Load()
     {
         lock (_loading) return Apply(_loaded);
@@ -43,61 +47,37 @@ public sealed class ConfiguredHost(string path, HostConfiguration loaded, Device
 
     private LoadReport Apply(HostConfiguration next)
     {
-        List<string> done = [];
-        List<string> refused = [];
         host.Change(next.Nbd);
-        foreach (string name in _own.Except(next.Devices.Select(device => device.Name), StringComparer.Ordinal).ToArray())
-        {
-            // Detached by hand, it is gone already.
-            if (host.Find(name) is null || Try(() => host.Detach(name, force: false), $"{name}: detached")) _own.Remove(name);
-        }
+        DeviceChanges changes = new(log);
 
-        List<Thread> starting = [];
+        // First: what one lets go of may be another's.
+        changes.Run(Gone(next), Detach, "detached", Patience);
+        Dictionary<string, DeviceSettings> missing = new(StringComparer.Ordinal);
         foreach (DeviceSettings device in next.Devices)
         {
-            if (host.Find(device.Name) is { } served)
-            {
-                if (device.DifferencesFrom(served.Settings) is { Count: > 0 } differences)
-                    Report(refused, Unchangeable(device.Name, differences));
-                continue;
-            }
-
-            Thread thread = new(() =>
-            {
-                if (!Try(() => host.Attach(device), $"{device.Name}: attached")) return;
-                lock (_own) _own.Add(device.Name);
-            });
-            thread.Start();
-            starting.Add(thread);
+            if (host.Find(device.Name) is not { } served) missing.Add(device.Name, device);
+            else if (device.DifferencesFrom(served.Settings) is { Count: > 0 } differences) changes.Refuse(Unchangeable(device.Name, differences));
         }
 
-        foreach (Thread thread in starting) thread.Join();
-        return new LoadReport(done, refused);
-
-        bool Try(Action action, string success)
-        {
-            string? fault = FaultOf(action);
-            Report(fault is null ? done : refused, fault ?? success);
-            return fault is null;
-        }
-
-        static void Report(List<string> lines, string line)
-        {
-            lock (lines) lines.Add(line);
-        }
+        changes.Run(missing.Keys, name => _own[name] = host.Attach(missing[name]), "attached", Patience);
+        return changes.Report;
     }
 
-    private static string? FaultOf(Action action)
+    private string[] Gone(HostConfiguration next)
     {
-        try
+        // Detached by hand, and perhaps attached by hand, it is no business of the configuration's any more.
+        foreach (KeyValuePair<string, ServedDevice> own in _own)
         {
-            action();
-            return null;
+            if (host.Find(own.Key) != own.Value) _own.TryRemove(own);
         }
-        catch (Exception fault) when (fault is IOException or UnauthorizedAccessException or EraTargetException)
-        {
-            return fault.Message.ReplaceLineEndings(" ");
-        }
+
+        return [.. _own.Keys.Except(next.Devices.Select(device => device.Name), StringComparer.Ordinal)];
+    }
+
+    private void Detach(string name)
+    {
+        host.Detach(name, force: false);
+        _own.TryRemove(name, out _);
     }
 
     private static string Unchangeable(string name, IEnumerable<string> settings) =>

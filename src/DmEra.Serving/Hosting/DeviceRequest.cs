@@ -90,5 +90,5 @@ public sealed record DeviceRequest
         catch (EraTargetException fault) { throw new SettingsException(fault.Message); }
     }
 
-    private string Place(string path) => NbdUri.IsUri(path) ? path : Path.Combine(Folder, path);
+    private string Place(string path) => NbdUri.IsUri(path) ? path : SettingsPath.In(Folder, path);
 }

@@ -33,7 +33,7 @@ public sealed record ListenAddress(EndPoint EndPoint, string? Host = null, Socke
     public static ListenAddress Parse(string text, string? folder = null)
     {
         if (text.StartsWith(UnixScheme, StringComparison.Ordinal) && text.Length > UnixScheme.Length)
-            return Unix(Path.GetFullPath(text[UnixScheme.Length..], folder ?? Environment.CurrentDirectory));
+            return Unix(Path.GetFullPath(SettingsPath.In(folder ?? Environment.CurrentDirectory, text[UnixScheme.Length..])));
 
         // The last colon: an IPv6 address, in brackets, has more of them.
         int colon = text.LastIndexOf(':');

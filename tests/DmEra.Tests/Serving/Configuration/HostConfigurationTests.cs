@@ -96,6 +96,16 @@ public sealed class HostConfigurationTests : IDisposable
             errors.Order(new ByLine()));
     }
 
+    [Theory]
+    [InlineData("control = \"a\\u0000b\"\n", "era.toml: 'a\\0b' can be no path: there is a NUL in it")]
+    [InlineData("listen = \"unix:a\\u0000b\"\n", "era.toml: 'a\\0b' can be no path: there is a NUL in it")]
+    [InlineData("tls = \"on\"\ntls-certificates = \"a\\u0000b\"\n", "era.toml: 'a\\0b' can be no path: there is a NUL in it")]
+    [InlineData("[devices.one]\norigin = \"a\\u0000b\"\n", "era.toml:1: 'a\\0b' can be no path: there is a NUL in it")]
+    [InlineData("[devices.one]\norigin = \"a\"\nmetadata = \"a\\u0000b\"\n", "era.toml:1: 'a\\0b' can be no path: there is a NUL in it")]
+    [InlineData("[devices.one]\norigin = \"a\"\nlisten = \"unix:a\\u0000b\"\n", "era.toml:1: 'a\\0b' can be no path: there is a NUL in it")]
+    public void What_can_be_no_path_is_told_as_any_other_error(string text, string error) =>
+        Assert.Equal($"{_folder.Path}/{error}", Assert.Single(Errors(text)));
+
     [Fact]
     public void What_is_no_toml_is_told_with_its_line()
     {
