@@ -10,16 +10,14 @@ internal sealed class NbdListener : IDisposable
     private static readonly TimeSpan PauseAfterFault = TimeSpan.FromMilliseconds(100);
 
     private readonly Socket _socket;
-    private readonly string? _path;
     private readonly Action<Socket> _accepted;
     private readonly INbdLog _log;
     private readonly Thread _thread;
     private readonly CancellationTokenSource _stopping = new();
 
-    public NbdListener(Socket socket, string? path, Action<Socket> accepted, INbdLog log)
+    public NbdListener(Socket socket, Action<Socket> accepted, INbdLog log)
     {
         _socket = socket;
-        _path = path;
         _accepted = accepted;
         _log = log;
         EndPoint = socket.LocalEndPoint!;
@@ -30,14 +28,13 @@ internal sealed class NbdListener : IDisposable
     /// <summary>Where clients find it.</summary>
     public EndPoint EndPoint { get; }
 
-    /// <summary>Lets nobody in any more.</summary>
+    /// <summary>Lets nobody in any more, and disposes of the socket.</summary>
     public void Dispose()
     {
         _stopping.Cancel();
         _thread.Join();
         _socket.Dispose();
         _stopping.Dispose();
-        if (_path is not null) File.Delete(_path);
     }
 
     private void Accept()

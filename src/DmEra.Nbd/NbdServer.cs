@@ -49,8 +49,7 @@ public sealed class NbdServer : IDisposable
         _gate = options.Threads.CreateMonitor();
         Buffers = new NbdBuffers(options.SharedBytes, () => options.Threads.Now);
 
-        // One worker a connection can be held up by a client that does not take its replies.
-        Workers = new NbdWorkers(options.BusyWorkers + options.MaxConnections, options.Threads);
+        Workers = new NbdWorkers(MostWorkers(options), options.Threads);
     }
 
     /// <summary>How many clients are connected, those included that have not chosen an export yet.</summary>
@@ -93,6 +92,7 @@ public sealed class NbdServer : IDisposable
         if (options.IsOpenInPlaintext)
             throw new ArgumentException("clients of other machines need TLS, or leave to do without", nameof(options));
         Options = options with { Log = Options.Log, Threads = Options.Threads };
+        Workers.AllowAtLeast(MostWorkers(options));
     }
 
     /// <summary>Lets clients in at a TCP address or a Unix socket, whose file only its owner may use.</summary>
@@ -100,16 +100,27 @@ public sealed class NbdServer : IDisposable
     /// <exception cref="IOException">That is not possible there.</exception>
     public EndPoint Listen(EndPoint endPoint)
     {
-        return Start(ListeningSocket.Open(endPoint, Backlog), ListeningSocket.PathOf(endPoint));
+        Socket listening = ListeningSocket.Open(endPoint, Backlog);
+        try { return Listen(listening); }
+        catch
+        {
+            listening.Dispose();
+            throw;
+        }
     }
 
-    /// <summary>Lets clients in at a socket that somebody else opened, as systemd does for a socket unit. It must be
-    /// listening; its file, if it has one, is left in place at the end.</summary>
+    /// <summary>Lets clients in at a socket that is listening already. It is disposed of at the end, which removes the file of a
+    /// Unix socket that this process bound, and leaves that of one which systemd opened for a socket unit.</summary>
     /// <returns>Where it listens.</returns>
+    /// <exception cref="IOException">The server has been stopped. The socket stays the caller's.</exception>
     public EndPoint Listen(Socket listening)
     {
         ArgumentNullException.ThrowIfNull(listening);
-        return Start(listening, path: null);
+        using MonitorHold hold = _gate.Hold();
+        if (_isStopping) throw new IOException($"{listening.LocalEndPoint}: the server has been stopped; start another one");
+        NbdListener listener = new(listening, Accept, Options.Log);
+        _listeners.Add(listener);
+        return listener.EndPoint;
     }
 
     /// <summary>Lets no more clients in, serves the requests that have arrived, and disconnects everybody. Returns when
@@ -199,16 +210,8 @@ public sealed class NbdServer : IDisposable
         Buffers.Trim(isLast);
     }
 
-    private EndPoint Start(Socket listening, string? path)
-    {
-        using (_gate.Hold())
-        {
-            ObjectDisposedException.ThrowIf(_isStopping, this);
-            NbdListener listener = new(listening, path, Accept, Options.Log);
-            _listeners.Add(listener);
-            return listener.EndPoint;
-        }
-    }
+    // One worker a connection can be held up by a client that does not take its replies.
+    private static int MostWorkers(NbdServerOptions options) => options.BusyWorkers + options.MaxConnections;
 
     private void Accept(Socket socket)
     {

@@ -11,6 +11,7 @@ internal sealed class NbdWorkers(int limit, IThreads threads)
     private static readonly TimeSpan IdleTime = TimeSpan.FromSeconds(30);
 
     private readonly IMonitor _gate = threads.CreateMonitor();  // guards all below; pulsed for each queued request, and by the last exit
+    private int _limit = limit;
     private NbdWork? _first;
     private NbdWork? _last;
     private int _queued;
@@ -24,6 +25,14 @@ internal sealed class NbdWorkers(int limit, IThreads threads)
     {
         // Where no thread at all can be had, slowly is better than not.
         if (!TryQueue(work)) Execute(work);
+    }
+
+    /// <summary>Has as many threads as this from now on, when they are needed. Never fewer than before: those that may need them
+    /// stay.</summary>
+    public void AllowAtLeast(int most)
+    {
+        using MonitorHold hold = _gate.Hold();
+        _limit = Math.Max(_limit, most);
     }
 
     /// <summary>Lets the threads finish what is queued and end.</summary>
@@ -50,7 +59,7 @@ internal sealed class NbdWorkers(int limit, IThreads threads)
 
         // Each idle thread takes one request: those queued before are still on their way to a thread.
         bool needsThread = _queued >= _idle;
-        if (needsThread && _threads < limit && !TryStart() && _threads == 0) return false;
+        if (needsThread && _threads < _limit && !TryStart() && _threads == 0) return false;
 
         if (_last is null) _first = work;
         else _last.Next = work;

@@ -31,6 +31,31 @@ public sealed class NbdServerAdmissionTests
     }
 
     [Fact]
+    public void Clients_that_a_higher_limit_lets_in_do_not_wait_for_each_others_requests()
+    {
+        using CountdownEvent arrived = new(3);
+        using ManualResetEventSlim gate = new();
+        HookedDevice device = new(Size)
+        {
+            Before = call =>
+            {
+                if (call.Operation != "flush") return;
+                arrived.Signal();
+                Wait.For(gate);
+            },
+        };
+        NbdServerOptions options = new() { MaxConnections = 1, BusyWorkers = 1 };
+        using TestServer server = new(options, Export(device));
+        server.Server.Change(options with { MaxConnections = 3 });
+        List<RawClient> clients = [.. Enumerable.Range(0, 3).Select(_ => Connected(server.EndPoint))];
+        foreach (RawClient client in clients) client.Send(Request(CmdFlush, 1, 0, 0));
+
+        Wait.Until(() => arrived.IsSet);
+        gate.Set();
+        clients.ForEach(client => client.Dispose());
+    }
+
+    [Fact]
     public void Clients_of_addresses_that_are_not_allowed_are_turned_away()
     {
         NbdServerOptions options = new() { AllowedNetworks = [IPNetwork.Parse("127.0.0.7/32")] };

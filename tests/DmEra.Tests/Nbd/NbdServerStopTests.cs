@@ -1,4 +1,3 @@
-using System.Net;
 using System.Net.Sockets;
 using DmEra.Devices;
 using DmEra.Nbd;
@@ -107,6 +106,9 @@ public sealed class NbdServerStopTests
         server.Server.Stop();
 
         Assert.Throws<SocketException>(() => new RawClient(server.EndPoint));
-        Assert.Throws<ObjectDisposedException>(() => server.Server.Listen(new IPEndPoint(IPAddress.Loopback, 0)));
+        string path = $"{server.SocketPath}.late";
+        IOException refusal = Assert.Throws<IOException>(() => server.Server.Listen(new UnixDomainSocketEndPoint(path)));
+        Assert.Equal($"{path}: the server has been stopped; start another one", refusal.Message);
+        Assert.False(File.Exists(path));
     }
 }
