@@ -24,13 +24,22 @@ internal sealed class PackUploader : IDisposable
     /// <param name="store">Where packs go.</param>
     /// <param name="fillers">Packs that are filled at the same time.</param>
     /// <param name="threads">Where the threads come from.</param>
+    /// <exception cref="OutOfMemoryException">No thread is to be had.</exception>
     public PackUploader(IObjectStore store, int fillers, IThreads threads)
     {
         _store = store;
         _buffersLeft = store.Parallelism + fillers;
         _lock = threads.CreateMonitor();
         _threads = new ThreadGroup(threads);
-        for (int i = 0; i < store.Parallelism; i++) _threads.Start($"upload {i}", Work);
+        try
+        {
+            for (int i = 0; i < store.Parallelism; i++) _threads.Start($"upload {i}", Work);
+        }
+        catch
+        {
+            Dispose();      // nobody else will
+            throw;
+        }
     }
 
     /// <summary>A buffer of <see cref="PackWriter.BufferLength"/> bytes; waits until there is one.</summary>

@@ -32,7 +32,15 @@ internal sealed class ParallelWork<T> : IDisposable
     {
         using ParallelWork<T> work = new(threads, items, stop);
         ThreadGroup group = new(threads);
-        for (int i = 0; i < count; i++) group.Start($"work {i}", () => work.Loop(newWorker));
+        try
+        {
+            for (int i = 0; i < count; i++) group.Start($"work {i}", () => work.Loop(newWorker));
+        }
+        catch (Exception fault)
+        {
+            work.Fail(fault);       // ends those that have started
+        }
+
         group.Join();
         if (work._fault is not null) ExceptionDispatchInfo.Throw(work._fault);
     }
@@ -49,9 +57,14 @@ internal sealed class ParallelWork<T> : IDisposable
         }
         catch (Exception fault)
         {
-            using MonitorHold hold = _lock.Hold();
-            _fault ??= fault;
+            Fail(fault);
         }
+    }
+
+    private void Fail(Exception fault)
+    {
+        using MonitorHold hold = _lock.Hold();
+        _fault ??= fault;
     }
 
     private bool TryNext(out T item)

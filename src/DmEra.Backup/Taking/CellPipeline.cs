@@ -61,10 +61,10 @@ internal sealed class CellPipeline
         int encoders = Math.Clamp(threads.Processors, 1, MaxEncoders);
         CellPipeline pipeline = new(threads, encoders, source, ranges, leftOvers);
         ThreadGroup group = new(threads);
-        group.Start("read origin", () => pipeline.Guard(pipeline.Read));
-        for (int i = 0; i < encoders; i++) group.Start($"encode {i}", () => pipeline.Guard(pipeline.Encode));
         try
         {
+            group.Start("read origin", () => pipeline.Guard(pipeline.Read));
+            for (int i = 0; i < encoders; i++) group.Start($"encode {i}", () => pipeline.Guard(pipeline.Encode));
             pipeline.Deliver(take, stop);
         }
         finally
