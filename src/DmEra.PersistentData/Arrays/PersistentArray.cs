@@ -44,6 +44,10 @@ public sealed class PersistentArray<TValue>(TransactionManager transactions)
         return BTree<Le64>.NodesToBuild(BlocksFor(count)) + (full > 0 ? 1u : 0) + (tail > 0 ? 1u : 0);
     }
 
+    /// <summary>Nodes of the index on the way to a block: 1 when the index is a single node.</summary>
+    /// <exception cref="MetadataCorruptException">The index is damaged.</exception>
+    public uint IndexLevels(ulong root) => _index.Levels(root);
+
     /// <summary>Reads one value.</summary>
     /// <exception cref="MetadataCorruptException">There is no such value, or a block is damaged.</exception>
     public TValue Get(ulong root, uint index)

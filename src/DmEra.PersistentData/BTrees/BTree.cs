@@ -109,12 +109,18 @@ public sealed partial class BTree<TValue>(TransactionManager transactions, IRefC
         return leaf.Count > 0;
     }
 
-    /// <summary>Whether a tree is a leaf and nothing else, as it need not be when it has few entries: it had more.</summary>
-    /// <exception cref="MetadataCorruptException">The root is damaged.</exception>
-    public bool IsSingleNode(ulong root)
+    /// <summary>Nodes on a path from the root to a leaf, both included: 1 for a tree that is a leaf and nothing else. A tree with few
+    /// entries may have more levels than it needs: it had more entries, or its nodes are half full.</summary>
+    /// <exception cref="MetadataCorruptException">A node on the way is damaged.</exception>
+    public uint Levels(ulong root)
     {
-        using ReadBlock block = Read(root);
-        return new ReadNode(block.Data).IsLeaf;
+        uint levels = 1;
+        for (ulong address = root; TryFirstChild(address, out address); levels++)
+        {
+            if (levels == MaxDepth) throw TooDeep(root);
+        }
+
+        return levels;
     }
 
     /// <summary>All entries in the order of their keys. The tree must not change meanwhile.</summary>
@@ -160,6 +166,14 @@ public sealed partial class BTree<TValue>(TransactionManager transactions, IRefC
 
         block.Dispose();
         throw TooDeep(root);
+    }
+
+    private bool TryFirstChild(ulong address, out ulong child)
+    {
+        using ReadBlock block = Read(address);
+        var node = new ReadNode(block.Data);
+        child = node.IsLeaf ? 0 : node.Children[0];
+        return !node.IsLeaf;
     }
 
     /// <summary>How many of these values, from the first on, are equal.</summary>

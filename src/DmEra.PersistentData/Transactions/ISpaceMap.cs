@@ -11,7 +11,7 @@ public interface ISpaceMap
     /// <summary>Blocks counted: addresses are below it.</summary>
     ulong BlockCount { get; }
 
-    /// <summary>Blocks that <see cref="Allocate"/> can hand out without making the device longer.</summary>
+    /// <summary>Blocks that <see cref="Allocate"/> can hand out without taking more space.</summary>
     ulong FreeBlocks { get; }
 
     /// <summary>How often a block is pointed at, with all changes of the running transaction.</summary>

@@ -22,7 +22,7 @@ internal sealed partial class EraMetadata
 
     // Nodes that one insertion into the writeset tree, or removal from it, can copy or add: the leaf; of two levels the
     // path, its siblings, and what splits off. A tree that has shrunk keeps its two levels for a while.
-    private ulong ArchiveRoom => IsWritesetTreeFull || !_writesets.IsSingleNode(_superblock.WritesetTreeRoot) ? 8 : 1ul;
+    private ulong ArchiveRoom => IsWritesetTreeFull || _writesets.Levels(_superblock.WritesetTreeRoot) > 1 ? 8 : 1ul;
 
     private bool IsWritesetTreeFull =>
         _writesets.TryLowest(_superblock.WritesetTreeRoot, out ulong lowest, out _)
@@ -31,14 +31,14 @@ internal sealed partial class EraMetadata
 
     private ulong WritesetRoom => _bitsets.BlocksToCreate(_superblock.NrBlocks);
 
-    // A block of the era array, and the nodes over those of one block of the writeset: they lie side by side, below two leaves of
-    // the index at most. Then the writeset goes, this is committed, and the era can still be ended.
+    // A block of the era array, and the nodes over those of one block of the writeset: they lie side by side, so on each level of the
+    // index below its root they are two at most. Then the writeset goes, this is committed, and the era can still be ended.
     private ulong DigestRoom
     {
         get
         {
             ulong leaves = BlocksOfArray((uint)_eraArray.EntriesPerBlock);
-            ulong path = leaves <= IndexLeafEntries ? 1u : 5u;
+            ulong path = (2 * _eraArray.IndexLevels(_superblock.EraArrayRoot)) - 1;
 
             // Where the snapshot shares these nodes, copies of them make the count of everything that they name larger.
             ulong largeCounts = _superblock.MetadataSnap == 0 ? 0 : Math.Min(leaves, 2 * IndexLeafEntries);

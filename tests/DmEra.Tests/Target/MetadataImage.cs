@@ -1,4 +1,7 @@
 using System.Buffers.Binary;
+using System.Runtime.InteropServices;
+using DmEra.Devices.Binary;
+using DmEra.PersistentData.BTrees;
 using DmEra.Target.Metadata;
 
 namespace DmEra.Tests.Target;
@@ -19,6 +22,24 @@ internal static class MetadataImage
         Span<byte> superblock = changed.AsSpan(0, BlockSize);
         change(superblock);
         SuperblockValidator.Instance.PrepareForWrite(0, superblock);
+        return changed;
+    }
+
+    /// <summary>Puts one more level over the index of the era array, of one node with one child, as the kernel may leave it.</summary>
+    /// <param name="image">The metadata.</param>
+    /// <param name="block">Where the node is to be.</param>
+    public static byte[] WithNodeOverEraArray(byte[] image, int block)
+    {
+        ulong child = 0;
+        byte[] changed = WithSuperblock(image, superblock =>
+        {
+            ref Superblock fields = ref MemoryMarshal.AsRef<Superblock>(superblock);
+            child = fields.EraArrayRoot;
+            fields.EraArrayRoot = (ulong)block;
+        });
+        Span<byte> node = changed.AsSpan(block * BlockSize, BlockSize);
+        WriteNode.FormatInternal(node).InsertAt(0, 0, (Le64)child);
+        BTreeNodeValidator.Instance.PrepareForWrite((ulong)block, node);
         return changed;
     }
 

@@ -17,9 +17,9 @@ public class RoomKeptTests
         { 32_577, 0, 16 },
         { 1, 200, 15 },
         { 1, 201, 24 },     // digestion: removing a writeset from a tree of two levels
-        { BlocksOfAnIndexLeaf + 1, 201, 42 },      // large counts: one for each writeset, and those that the snapshot makes so
-        { BitsOfAnIndexLeaf, 0, 26 },
-        { BitsOfAnIndexLeaf + 1, 0, 26 },
+        { BlocksOfAnIndexLeaf + 1, 201, 40 },      // large counts: one for each writeset, and those that the snapshot makes so
+        { BitsOfAnIndexLeaf, 0, 24 },
+        { BitsOfAnIndexLeaf + 1, 0, 24 },
     };
 
     public static TheoryData<uint, int, ulong> ToDigest => new()
@@ -28,7 +28,7 @@ public class RoomKeptTests
         { 1, 200, 10 },
         { 1, 201, 24 },
         { BlocksOfAnIndexLeaf, 0, 16 },
-        { BlocksOfAnIndexLeaf + 1, 0, 20 },
+        { BlocksOfAnIndexLeaf + 1, 0, 18 },
     };
 
     [Theory, MemberData(nameof(Kept))]
@@ -72,6 +72,22 @@ public class RoomKeptTests
         Assert.Equal(kept, metadata.KeptRoom);
     }
 
+    [Theory]
+    [InlineData(1, 24)]
+    [InlineData(2, 26)]
+    [InlineData(3, 28)]
+    public void What_is_kept_goes_by_the_levels_of_the_index_however_few_its_entries(int levels, ulong kept)
+    {
+        const int MetadataBlocks = 1000;
+        ProbeDevice device = new(MetadataBlocks * BlockManager.BlockSize);
+        WithWritesets(device, 1, 201);
+        byte[] image = device.ToArray();
+        for (int level = 1; level < levels; level++) image = MetadataImage.WithNodeOverEraArray(image, MetadataBlocks - level);
+
+        EraMetadata metadata = EraMetadata.OpenOrFormat(new ProbeDevice(image), 64, TestEra.BlockSectors, Guid.Empty);
+        Assert.Equal(kept, metadata.KeptRoom);
+    }
+
     // Metadata of the fewest blocks on which there is room, with a snapshot.
     private static EraMetadata SmallestWith(uint blocks, int writesets, Predicate<EraMetadata> hasRoom)
     {
@@ -100,10 +116,12 @@ public class RoomKeptTests
         }
     }
 
-    private static EraMetadata WithWritesets(int metadataBlocks, uint blocks, int writesets)
+    private static EraMetadata WithWritesets(int metadataBlocks, uint blocks, int writesets) =>
+        WithWritesets(new ProbeDevice(metadataBlocks * BlockManager.BlockSize), blocks, writesets);
+
+    private static EraMetadata WithWritesets(ProbeDevice device, uint blocks, int writesets)
     {
-        EraMetadata metadata = EraMetadata.OpenOrFormat(
-            new ProbeDevice(metadataBlocks * BlockManager.BlockSize), 64, TestEra.BlockSectors, Guid.Empty);
+        EraMetadata metadata = EraMetadata.OpenOrFormat(device, 64, TestEra.BlockSectors, Guid.Empty);
         metadata.Resize(blocks);
         for (int i = 0; i <= writesets; i++) metadata.RollOver();
         metadata.Commit();
