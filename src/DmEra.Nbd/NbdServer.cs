@@ -47,7 +47,7 @@ public sealed class NbdServer : IDisposable
         _exports = exports;
         Options = options with { Log = new GuardedLog(options.Log) };
         _gate = options.Threads.CreateMonitor();
-        Buffers = new NbdBuffers(options.SharedBytes, () => options.Threads.Now);
+        Buffers = new NbdBuffers(options.SharedBytes, options.Threads.Time);
 
         Workers = new NbdWorkers(MostWorkers(options), options.Threads);
     }

@@ -1,5 +1,4 @@
 using System.Numerics;
-using DmEra.Devices.Threads;
 
 namespace DmEra.Nbd.Transmission;
 
@@ -8,9 +7,9 @@ namespace DmEra.Nbd.Transmission;
 /// allocates nothing and idle connections hold little. How much requests may hold together is counted here as well.
 /// </summary>
 /// <param name="sharedBytes">What all connections may hold beyond what each is sure of.</param>
-/// <param name="now">Tells the time; null: the system does.</param>
+/// <param name="time">Tells the time; null: the system does.</param>
 /// <param name="allocate">Makes a buffer of a length; null: the heap does.</param>
-internal sealed class NbdBuffers(long sharedBytes = NbdLimits.SharedBytes, Func<TimeSpan>? now = null, Func<int, byte[]>? allocate = null)
+internal sealed class NbdBuffers(long sharedBytes = NbdLimits.SharedBytes, TimeProvider? time = null, Func<int, byte[]>? allocate = null)
 {
     /// <summary>Every buffer is this much longer than its power of two: room for headers beside the data.</summary>
     public const int HeaderRoom = 64;
@@ -23,7 +22,7 @@ internal sealed class NbdBuffers(long sharedBytes = NbdLimits.SharedBytes, Func<
     // It stops everybody, and clients who come and go may not have the server do nothing else.
     private static readonly TimeSpan BetweenCollections = TimeSpan.FromSeconds(10);
 
-    private readonly Func<TimeSpan> _now = now ?? (static () => SystemThreads.Instance.Now);
+    private readonly TimeProvider _time = time ?? TimeProvider.System;
     private readonly Lock _lock = new();    // guards all below but the last
     private readonly Stack<byte[]>[] _kept = [.. Enumerable.Range(0, 31).Select(_ => new Stack<byte[]>())];
     private readonly Stack<List<Devices.Extent>> _keptExtents = new();
@@ -31,7 +30,8 @@ internal sealed class NbdBuffers(long sharedBytes = NbdLimits.SharedBytes, Func<
     private long _keptBytes;
     private long _lentBytes;
     private long _droppedBytes;             // since the last collection
-    private TimeSpan? _lastCollection;      // when
+    private long? _lastCollection;          // when
+    private ITimer? _nextCollection;        // one that was put off
 
     private long _unreserved = sharedBytes;
 
@@ -112,14 +112,30 @@ internal sealed class NbdBuffers(long sharedBytes = NbdLimits.SharedBytes, Func<
         {
             if (isIdle) DropTo(LargestKeptWhenIdle);
             if (_droppedBytes < WorthCollecting) return;
-            // What is not given back now is when another one leaves, and at the latest when the last one does.
-            if (!isIdle && _now() - _lastCollection < BetweenCollections) return;
-            _lastCollection = _now();
+            if (!isIdle && _lastCollection is { } last && BetweenCollections - _time.GetElapsedTime(last) is { Ticks: > 0 } wait)
+            {
+                // Perhaps nobody leaves after this one.
+                _nextCollection ??= _time.CreateTimer(static buffers => ((NbdBuffers)buffers!).TrimLater(), this, wait, Timeout.InfiniteTimeSpan);
+                return;
+            }
+
+            _lastCollection = _time.GetTimestamp();
             _droppedBytes = 0;
         }
 
         // Without traffic nothing is allocated, and without that no collection would ever come by itself.
         GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive, blocking: true, compacting: true);
+    }
+
+    private void TrimLater()
+    {
+        lock (_lock)
+        {
+            _nextCollection?.Dispose();
+            _nextCollection = null;
+        }
+
+        Trim(isIdle: false);
     }
 
     private void DropTo(long bytes)

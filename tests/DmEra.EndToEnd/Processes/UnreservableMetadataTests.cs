@@ -7,7 +7,7 @@ namespace DmEra.EndToEnd.Processes;
 /// ramfs is another.</summary>
 public sealed class UnreservableMetadataTests : IDisposable
 {
-    private const int FirstBlocks = 60;
+    private const int FirstBlocks = 36;
 
     private readonly TempFolder _folder = new();
 

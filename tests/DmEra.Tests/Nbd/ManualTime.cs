@@ -34,6 +34,13 @@ internal sealed class ManualTime : TimeProvider, IThreads
         due.ForEach(timer => timer.Fire());
     }
 
+    public override long TimestampFrequency => TimeSpan.TicksPerSecond;
+
+    public override long GetTimestamp()
+    {
+        lock (_lock) return _now.Ticks;
+    }
+
     public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
     {
         lock (_lock)
