@@ -30,7 +30,9 @@ internal sealed class ScarceThreads(int available) : IThreads
         if (_left == 0)
         {
             Refusing?.Invoke();
-            throw new InsufficientMemoryException("no thread is to be had");
+#pragma warning disable CA2201, MA0012 // it is the runtime's, as IThreads says
+            throw new OutOfMemoryException("no thread is to be had");
+#pragma warning restore CA2201, MA0012
         }
 
         _left--;

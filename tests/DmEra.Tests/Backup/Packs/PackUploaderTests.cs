@@ -10,7 +10,7 @@ public class PackUploaderTests
     {
         ScarceThreads threads = new(1);
 
-        Assert.Throws<InsufficientMemoryException>(() => new PackUploader(new MemoryStore(), fillers: 1, threads));
+        Assert.Throws<OutOfMemoryException>(() => new PackUploader(new MemoryStore(), fillers: 1, threads));
 
         Wait.Until(() => threads.Running == 0);
     }

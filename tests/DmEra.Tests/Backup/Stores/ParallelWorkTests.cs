@@ -20,7 +20,7 @@ public class ParallelWorkTests
         };
         bool isDone = false;
 
-        Assert.Throws<InsufficientMemoryException>(() => ParallelWork<int>.Run(threads, [1, 2, 3], 2, () => Work, CancellationToken.None));
+        Assert.Throws<OutOfMemoryException>(() => ParallelWork<int>.Run(threads, [1, 2, 3], 2, () => Work, CancellationToken.None));
 
         Assert.True(Volatile.Read(ref isDone));
 

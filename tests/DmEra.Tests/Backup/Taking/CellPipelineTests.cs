@@ -20,7 +20,7 @@ public class CellPipelineTests
         MemoryStore store = new();
         LeftOverPacks none = LeftOverPacks.Collect(store, new PackReader(store, null), image: 1, SystemThreads.Instance);
 
-        Assert.Throws<InsufficientMemoryException>(() => CellPipeline.Run(
+        Assert.Throws<OutOfMemoryException>(() => CellPipeline.Run(
             threads,
             new MemoryBlockDevice(Cells * PackLimits.CellLength),
             [new SectorRange(0, Cells * PackLimits.CellSectors)],
