@@ -40,6 +40,12 @@ internal static class CommonArguments
     public static ILiveDevice OpenDevice(this ParseResult parse, Argument<string> device) =>
         DeviceLookup.Open(parse.GetRequiredValue(device), parse.InvocationConfiguration.Error);
 
+    /// <summary>Opens it for a person to look at, who need not type all of its name.</summary>
+    /// <exception cref="CommandException">There is no such device, or there are several.</exception>
+    /// <exception cref="IOException">It cannot be reached.</exception>
+    public static ILiveDevice OpenDeviceToLookAt(this ParseResult parse, Argument<string> device) =>
+        DeviceLookup.OpenToLookAt(parse.GetRequiredValue(device), parse.InvocationConfiguration.Error);
+
     /// <summary>A device being served, as the commands that talk to its server name it.</summary>
     public static Argument<string> Device() =>
         Operand("DEVICE", "name from 'era ls', path that it serves, or path of a control socket");

@@ -9,8 +9,7 @@ using DmEra.Target.Tracking;
 
 namespace DmEra.Cli;
 
-/// <summary>Finds a device in use by what the user calls it: its name, the path that it serves, the path of a control socket, or the beginning of
-/// a name where a person types it.</summary>
+/// <summary>Finds a device in use by what the user calls it: its name, the path that it serves, or the path of a control socket.</summary>
 internal static class DeviceLookup
 {
     /// <summary>Opens a device that a server of ours or the kernel's dm-era maps.</summary>
@@ -21,6 +20,20 @@ internal static class DeviceLookup
     /// <exception cref="IOException">It cannot be reached.</exception>
     public static ILiveDevice Open(string device, TextWriter error, CancellationToken stop = default) =>
         TryOpen(device, error, stop) ?? throw Unknown(device);
+
+    /// <summary>As <see cref="Open"/>, for what a person only looks at: the beginning of a name will do at a terminal, and who was meant is told.
+    /// What is changed or relied upon is named in full, as another device may have the same beginning tomorrow.</summary>
+    /// <exception cref="CommandException">There is no such device, or there are several.</exception>
+    /// <exception cref="IOException">It cannot be reached.</exception>
+    public static ILiveDevice OpenToLookAt(string device, TextWriter error)
+    {
+        if (TryOpen(device, error) is ILiveDevice exact) return exact;
+        if (Console.IsInputRedirected || Console.IsOutputRedirected) throw Unknown(device);
+        DeviceDescription[] found = [.. FindServed().Where(other => other.Name.StartsWith(device, StringComparison.Ordinal))];
+        DeviceDescription only = Only(device, found) ?? throw Unknown(device);
+        error.WriteLine($"era: {device}: taken for {only.Name}");
+        return ControlledDevice.Open(ClientOf(only), name: null, CancellationToken.None);
+    }
 
     /// <summary>As <see cref="Open"/>; null when there is no such device.</summary>
     public static ILiveDevice? TryOpen(string device, TextWriter error, CancellationToken stop = default) =>
@@ -52,24 +65,20 @@ internal static class DeviceLookup
     private static ControlClient? Search(string device)
     {
         IReadOnlyList<DeviceDescription> served = FindServed();
-        DeviceDescription? found = served.FirstOrDefault(other => string.Equals(other.Name, device, StringComparison.Ordinal))
-            ?? served.FirstOrDefault(other => Serves(other, device))
-            ?? FindByBeginning(served, device);
-        return found is null ? null : new ControlClient(found.ControlSocket!, found.Name);
+        DeviceDescription? found = Only(device, [.. served.Where(other => string.Equals(other.Name, device, StringComparison.Ordinal))])
+            ?? Only(device, [.. served.Where(other => Serves(other, device))]);
+        return found is null ? null : ClientOf(found);
     }
+
+    private static DeviceDescription? Only(string device, IReadOnlyList<DeviceDescription> found) => found.Count <= 1
+        ? found.FirstOrDefault()
+        : throw new CommandException($"{device}: may be any of {string.Join(", ", found.Select(other => $"{other.Name} ({other.Origin})"))}");
+
+    private static ControlClient ClientOf(DeviceDescription device) => new(device.ControlSocket!, device.Name);
 
     private static bool Serves(DeviceDescription device, string path) =>
         string.Equals(device.Origin, path, StringComparison.Ordinal)
         || (FileStatus.TryOf(path) is { } status && status.Identity == FileStatus.TryOf(device.Origin)?.Identity);
-
-    // A script must not mean another device because one was added.
-    private static DeviceDescription? FindByBeginning(IReadOnlyList<DeviceDescription> served, string beginning)
-    {
-        if (Console.IsInputRedirected) return null;
-        DeviceDescription[] found = [.. served.Where(other => other.Name.StartsWith(beginning, StringComparison.Ordinal))];
-        return found.Length <= 1 ? found.FirstOrDefault()
-            : throw new CommandException($"{beginning}: may be any of {string.Join(", ", found.Select(other => other.Name))}");
-    }
 
     // One that is dead serves nothing; one that is slow may serve just what was meant.
     private static IReadOnlyList<DeviceDescription> FindServed() => ServedDevices.Find(static fault =>

@@ -23,7 +23,7 @@ internal static class StatusCommand
         };
         command.SetAction(parse =>
         {
-            using ILiveDevice asked = parse.OpenDevice(device);
+            using ILiveDevice asked = parse.OpenDeviceToLookAt(device);
             DeviceDescription description = asked.Describe();
             parse.Output().WriteLine(parse.GetValue(json)
                 ? ControlJson.Of(description)

@@ -18,7 +18,7 @@ internal static class TableCommand
         };
         command.SetAction(parse =>
         {
-            using ILiveDevice asked = parse.OpenDevice(device);
+            using ILiveDevice asked = parse.OpenDeviceToLookAt(device);
             parse.Output().WriteLine(asked.Describe().Table);
             return ExitCode.Done;
         });

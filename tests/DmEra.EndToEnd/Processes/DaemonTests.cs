@@ -41,10 +41,13 @@ public sealed class DaemonTests : IDisposable
         Assert.Equal(
             "era: disk: no such device is being served; 'era ls' lists those that are; did you mean 'disk1'?\n",
             EraServer.Run(_folder, "status", "disk").Error);
-        Assert.Contains("disk: may be any of disk1, disk2", Typed("status disk"), StringComparison.Ordinal);
+        Assert.Contains($"disk: may be any of disk1 ({_folder["disk1.img"]}), disk2 ({_folder["disk2.img"]})", Typed("status disk"), StringComparison.Ordinal);
         Assert.Contains("no such device", Typed("status dusk"), StringComparison.Ordinal);
         server.Command("detach", "disk2");
         Assert.Contains("0 32768 era 8 ", Typed("status di"), StringComparison.Ordinal);
+        Assert.Contains("era: di: taken for disk1", Typed("status di"), StringComparison.Ordinal);
+        foreach (string command in new[] { "checkpoint di", "changed di --since 1", "stop di", "status di | cat" })
+            Assert.Contains("di: no such device is being served", Typed(command), StringComparison.Ordinal);
         server.Terminate();
         Oracle.EraCheck(_folder["disk1.img.era"]);
         Oracle.EraCheck(_folder["disk2.img.era"]);
@@ -217,7 +220,7 @@ public sealed class DaemonTests : IDisposable
         return result.Error;
     }
 
-    // What a person at a terminal gets to see.
+    // What a person at a terminal gets to see, whose shell knows of pipes.
     private string Typed(string command) => Oracle.Run(
         "script", "-qc", $"env ERA_RUNTIME_DIR={_folder["run"]} {EraServer.Program} {command}", "/dev/null").Output;
 
