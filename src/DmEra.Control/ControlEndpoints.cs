@@ -136,7 +136,7 @@ internal sealed class ControlEndpoints
         BadHttpRequestException refusal => refusal.StatusCode,
         JsonException or SettingsException => StatusCodes.Status400BadRequest,
         ServingException => StatusCodes.Status409Conflict,
-        EraTargetException { Errno: Errno.EINVAL } or EraNotBegunException => StatusCodes.Status409Conflict,
+        EraTargetException { Errno: Errno.EINVAL or Errno.EAGAIN or Errno.ESHUTDOWN } or EraNotBegunException => StatusCodes.Status409Conflict,
         EraTargetException { Errno: Errno.ENOSPC } => StatusCodes.Status507InsufficientStorage,
         _ => StatusCodes.Status500InternalServerError,
     };

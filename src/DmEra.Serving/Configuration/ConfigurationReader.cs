@@ -1,3 +1,4 @@
+using System.Net;
 using DmEra.Devices;
 using DmEra.Nbd;
 using DmEra.Serving.FrontEnds;
@@ -148,7 +149,8 @@ internal sealed class ConfigurationReader
 
     private void RequireDifferent(IEnumerable<ListenAddress> listen)
     {
-        IEnumerable<ListenAddress> all = listen.Concat(_devices.SelectMany(device => device.Listen));
+        // Port 0 is another one each time.
+        IEnumerable<ListenAddress> all = listen.Concat(_devices.SelectMany(device => device.Listen)).Where(address => address.EndPoint is not IPEndPoint { Port: 0 });
         foreach (IGrouping<string, ListenAddress> same in all.GroupBy(address => $"{address.EndPoint}", StringComparer.Ordinal).Where(same => same.Count() > 1))
             _errors.Add($"{_path}: {same.Key} is there twice among the addresses to listen at");
     }

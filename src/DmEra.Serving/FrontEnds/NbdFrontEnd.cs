@@ -54,11 +54,16 @@ public sealed class NbdFrontEnd : IFrontEnd
         lock (_gate)
         {
             _isStopped = true;
-            if (IsShared) _entrance.Server.Remove(_server);
-            else _entrance.Close();
-        }
+            if (IsShared)
+            {
+                _entrance.Server.Remove(_server);
+                _server.Stop();
+                return;
+            }
 
-        _server.Stop();
+            // Which stops the server as well: twice would be twice the time that clients may take.
+            _entrance.Close();
+        }
     }
 
     /// <summary>Has other limits from now on, for clients that are still to come.</summary>

@@ -142,7 +142,7 @@ public sealed class DeviceHost : IDisposable
         }
 
         if (isFirst) StopAll(devices);
-        _stopped.Task.Wait();
+        _stopped.Task.GetAwaiter().GetResult();
     }
 
     /// <inheritdoc/>

@@ -57,18 +57,18 @@ public sealed record DeviceRequest
     public DeviceSettings Resolve()
     {
         EraTable? table = ParseTable();
-        string origin = Place(table?.OriginPath ?? Origin ?? throw new SettingsException($"give an origin or a {Prefix}table"));
+        string origin = table?.OriginPath ?? Place(Origin ?? throw new SettingsException($"give an origin or a {Prefix}table"));
         NbdUri? remote = RemoteOrigin.Parse(origin);
         string name = Name ?? Path.GetFileName(Path.TrimEndingDirectorySeparator(remote?.ExportName ?? origin));
         if (!RuntimeFolder.IsName(name)) throw new SettingsException($"'{name}' cannot be the name of a device; choose another {Prefix}name");
-        string? metadata = table?.MetadataPath ?? Metadata;
+        string? metadata = table?.MetadataPath ?? (Metadata is null ? null : Place(Metadata));
         if (remote is not null && metadata is null)
             throw new SettingsException($"say with {Prefix}metadata where the eras of an origin on a server are kept");
         return new DeviceSettings
         {
             Table = table,
             Origin = origin,
-            Metadata = metadata is null ? DefaultMetadata.Of(origin) : Place(metadata),
+            Metadata = metadata ?? DefaultMetadata.Of(origin),
             BlockSize = BlockSize,
             Size = Size,
             ReservesMetadata = Reserve,
@@ -86,8 +86,15 @@ public sealed record DeviceRequest
         if (Table is null) return null;
         if ((Origin ?? Metadata ?? (object?)BlockSize ?? Size) is not null)
             throw new SettingsException($"{Prefix}table says all; leave the origin and its settings away");
-        try { return EraTable.Parse(Table); }
-        catch (EraTargetException fault) { throw new SettingsException(fault.Message); }
+        try
+        {
+            EraTable typed = EraTable.Parse(Table);
+            return new EraTable(typed.StartSectors, typed.LengthSectors, Place(typed.MetadataPath), Place(typed.OriginPath), typed.BlockSizeSectors);
+        }
+        catch (EraTargetException fault)
+        {
+            throw new SettingsException(fault.Message);
+        }
     }
 
     private string Place(string path) => NbdUri.IsUri(path) ? path : SettingsPath.In(Folder, path);

@@ -89,7 +89,7 @@ public sealed class ServedDevice(EraDisk disk, IReadOnlyList<IFrontEnd> frontEnd
     {
         if (Interlocked.Increment(ref _stopCalls) > 1)
         {
-            _stopped.Task.Wait();
+            _stopped.Task.GetAwaiter().GetResult();
             return;
         }
 

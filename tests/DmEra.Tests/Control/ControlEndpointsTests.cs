@@ -162,6 +162,7 @@ public sealed class ControlEndpointsTests : IAsyncLifetime
     {
         await PostAsync(HttpStatusCode.NoContent, "suspend", "");
         Assert.Equal("suspended", await StateAsync());
+        Assert.Contains("resume it first", await PostAsync(HttpStatusCode.Conflict, "checkpoint", ""), StringComparison.Ordinal);
         await PostAsync(HttpStatusCode.NoContent, "resume", "");
         Assert.Equal("active", await StateAsync());
         Assert.Equal(2u, _disk.Device.Target.Status.CurrentEra);

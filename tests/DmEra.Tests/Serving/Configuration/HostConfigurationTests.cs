@@ -96,6 +96,24 @@ public sealed class HostConfigurationTests : IDisposable
             errors.Order(new ByLine()));
     }
 
+    [Fact]
+    public void Paths_of_a_table_begin_at_the_folder_as_all_others()
+    {
+        DeviceSettings device = Assert.Single(Read("[devices.one]\ntable = '0 2048 era one.era one 128'\n").Devices);
+
+        Assert.Equal((_folder["one"], _folder["one.era"]), (device.Origin, device.Metadata));
+        Assert.Equal($"0 2048 era {_folder["one.era"]} {_folder["one"]} 128", $"{device.Table}");
+    }
+
+    [Fact]
+    public void Ports_that_the_system_chooses_are_never_the_same()
+    {
+        Assert.Equal(2, Read("listen = [\"tcp:127.0.0.1:0\", \"tcp:127.0.0.1:0\"]\n").Listen.Count);
+        Assert.Equal(
+            $"{_folder["era.toml"]}: 127.0.0.1:7 is there twice among the addresses to listen at",
+            Assert.Single(Errors("listen = [\"tcp:127.0.0.1:7\", \"tcp:127.0.0.1:7\"]\n")));
+    }
+
     [Theory]
     [InlineData("control = \"a\\u0000b\"\n", "era.toml: 'a\\0b' can be no path: there is a NUL in it")]
     [InlineData("listen = \"unix:a\\u0000b\"\n", "era.toml: 'a\\0b' can be no path: there is a NUL in it")]
