@@ -70,9 +70,12 @@ internal static class DeviceLookup
         return found is null ? null : ClientOf(found);
     }
 
-    private static DeviceDescription? Only(string device, IReadOnlyList<DeviceDescription> found) => found.Count <= 1
-        ? found.FirstOrDefault()
-        : throw new CommandException($"{device}: may be any of {string.Join(", ", found.Select(other => $"{other.Name} ({other.Origin})"))}");
+    private static DeviceDescription? Only(string device, DeviceDescription[] found) => found switch
+    {
+        [] => null,
+        [DeviceDescription only] => only,
+        _ => throw new CommandException($"{device}: may be any of {string.Join(", ", found.Select(other => $"{other.Name} ({other.Origin})"))}"),
+    };
 
     private static ControlClient ClientOf(DeviceDescription device) => new(device.ControlSocket!, device.Name);
 

@@ -84,7 +84,7 @@ internal sealed class ControlEndpoints
             find(context).Target.Resize(Sectors(request.Size));
             Done(context);
         });
-        application.MapPost($"{root}/pause", context => HoldPauseAsync(context, find(context).Target));
+        application.MapPost($"{root}/pause", context => HoldPauseAsync(context, find(context)));
         application.MapDelete($"{root}/pause/{{id}}", context => Do(context, () => _pauses.End((string?)context.Request.RouteValues["id"])));
         application.MapPost($"{root}/stop", context => StopAsync(context, find(context)));
     }
@@ -160,11 +160,11 @@ internal sealed class ControlEndpoints
 
     private static void Done(HttpContext context) => context.Response.StatusCode = StatusCodes.Status204NoContent;
 
-    private async Task HoldPauseAsync(HttpContext context, EraTarget target)
+    private async Task HoldPauseAsync(HttpContext context, ServedDevice device)
     {
         using CancellationTokenSource end = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted, _stopping);
         await _pauses.HoldAsync(
-            target,
+            device,
             async pause =>
             {
                 await ReplyAsync(context, pause, ControlJson.Context.PauseReply);

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using DmEra.Serving.Hosting;
 using DmEra.Target.Mapping;
 using Microsoft.AspNetCore.Http;
 
@@ -10,19 +11,19 @@ internal sealed class PauseResource
 {
     private readonly ConcurrentDictionary<Guid, EraPause> _held = new();
 
-    /// <summary>Pauses the device for as long as the connection lasts.</summary>
-    /// <param name="target">The device.</param>
+    /// <summary>Pauses the device for as long as the connection and the device last.</summary>
+    /// <param name="device">The device.</param>
     /// <param name="tellAsync">Told the pause when it has begun.</param>
     /// <param name="end">Cancelled when the client is gone, or the server stops.</param>
-    public async Task HoldAsync(EraTarget target, Func<PauseReply, Task> tellAsync, CancellationToken end)
+    public async Task HoldAsync(ServedDevice device, Func<PauseReply, Task> tellAsync, CancellationToken end)
     {
-        using EraPause pause = target.Pause();
+        using EraPause pause = device.Target.Pause();
         Guid id = Guid.NewGuid();
         _held[id] = pause;
         try
         {
             await tellAsync(new PauseReply(pause.LastEra, id, pause.Next));
-            await Task.Delay(Timeout.InfiniteTimeSpan, end);
+            await Task.WhenAny(device.Stopped, Task.Delay(Timeout.InfiniteTimeSpan, end));
         }
         catch (OperationCanceledException)
         {
@@ -35,7 +36,7 @@ internal sealed class PauseResource
     }
 
     /// <summary>Ends a pause, and returns when the device goes on.</summary>
-    /// <exception cref="EraTargetException">It cannot yet, and is tried again.</exception>
+    /// <exception cref="EraTargetException">It cannot yet, and is tried again; or it has been stopped.</exception>
     /// <exception cref="BadHttpRequestException">There is no such pause.</exception>
     public void End(string? id)
     {

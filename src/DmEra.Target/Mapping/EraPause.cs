@@ -25,13 +25,13 @@ public sealed class EraPause : IDisposable
     /// <summary>Ends the pause: a new era begins and requests are let in, unless the device was suspended meanwhile. Nothing happens
     /// when it is over.</summary>
     /// <exception cref="EraTargetException">The device cannot go on yet. The pause is over nevertheless, and it is tried again until
-    /// it can, or is stopped.</exception>
+    /// it can, or is stopped. Or it has been stopped: it does not go on.</exception>
     public void End() => _target.End(this);
 
     /// <summary>As <see cref="End"/>; what is in the way then is told by the device's state.</summary>
     public void Dispose()
     {
         try { End(); }
-        catch (EraTargetException) { /* Tried again, and told to the log. */ }
+        catch (EraTargetException) { /* Tried again, and told to the log; or stopped by somebody who knows. */ }
     }
 }

@@ -133,13 +133,14 @@ public sealed partial class EraTarget
     }
 
     /// <summary>The end of a pause; nothing when it is over.</summary>
-    /// <exception cref="EraTargetException">The device cannot go on yet; it is tried again until it can.</exception>
+    /// <exception cref="EraTargetException">The device cannot go on yet; it is tried again until it can. Or it was stopped.</exception>
     internal void End(EraPause pause)
     {
         using Turns.Turn turn = _turns.Take();
         if (_pause != pause) return;
         _pause = null;
-        if (_isSuspended || _isStopped) return;
+        RequireRunning();
+        if (_isSuspended) return;
         try
         {
             Open(_next);

@@ -136,6 +136,16 @@ public sealed class ControlEndpointsTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_pause_is_over_when_its_device_is_stopped()
+    {
+        using HttpResponseMessage pause = await PauseAsync();
+        _disk.Device.Stop();
+
+        // To its end, which comes by itself.
+        Assert.Contains("\"era\": 1", await pause.Content.ReadAsStringAsync().WaitAsync(TimeSpan.FromSeconds(60)), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task An_era_that_has_not_begun_has_no_list_of_changes()
     {
         using HttpResponseMessage response = await _http.GetAsync("/v1/device/changed?since=2");

@@ -198,7 +198,10 @@ public class EraPauseTests
         using TestEra era = TestEra.Active();
         EraPause pause = era.Target.Pause();
         era.Target.Dispose();
-        pause.End();
+
+        // Nobody is told that it goes on.
+        Assert.Equal(Errno.ESHUTDOWN, Assert.Throws<EraTargetException>(pause.End).Errno);
+        pause.Dispose();
         Assert.Equal(TargetState.Suspended, era.Target.State);
     }
 
