@@ -92,12 +92,6 @@ internal sealed record Canary(string Name, string File, string Healthy, string W
             "Continuity.WhyAnother(next, found, out isGap) is string why && !BROKEN)",
             Hunt.Worlds),
         new(
-            "gives what goes on twice from one rest the same marks",
-            "src/DmEra.Target/Chronicles/EraMark.cs",
-            "if (rest is not Guid known) return new Guid(mark);",
-            "if (rest is not Guid known) return new Guid(mark); if (BROKEN) return known;",
-            Hunt.Worlds),
-        new(
             "writes to an origin's server again what that has made stable",
             "src/DmEra.Nbd/Client/RemoteServer.cs",
             "_unstable.Forget(mark);",
