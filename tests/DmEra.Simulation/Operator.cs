@@ -1,3 +1,4 @@
+using DmEra.Devices;
 using DmEra.Simulation.Model;
 using DmEra.Simulation.Scheduling;
 using DmEra.Target.History;
@@ -67,7 +68,7 @@ internal sealed class Operator(RunningDevice device, Random random)
         {
             device.Resume();
         }
-        catch (EraTargetException refusal) when (--_patience == 0)
+        catch (EraTargetException refusal) when (refusal.Errno != Errno.ESHUTDOWN && --_patience == 0)    // another operator has stopped it
         {
             // With an origin elsewhere, which comes and goes, ten times may be bad luck.
             bool isFull = refusal.Message.Contains("is full", StringComparison.Ordinal);
