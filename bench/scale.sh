@@ -4,7 +4,7 @@
 #
 #   bench/scale.sh [ROUNDS]      default: 5
 #
-#   FOLDER    where disks and metadata lie; needs sparse files of 8 TiB (xfs, btrfs, tmpfs; ext4 with --origin on another server)
+#   FOLDER    where disks and metadata lie; needs sparse files of 8 TiB (xfs, btrfs, tmpfs)
 #   BLOCKS    the sizes, "1048576 16777216 134217728 2147483647"
 set -euo pipefail
 cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/.."

@@ -15,7 +15,7 @@ internal sealed class ServeCommand
         "ORIGIN", "disk image, block device, or URI of an NBD server's export, whose writes are recorded");
 
     private readonly Option<string?> _table = CommonArguments.Text(
-        "--table", "LINE", "the device as a dmsetup table line, instead of ORIGIN and the options above");
+        "--table", "LINE", "the device as a dmsetup table line, instead of ORIGIN, --metadata, --block-size and --size");
 
     private readonly Option<string?> _name = CommonArguments.Text(
         "--name", "NAME", "name for 'era ls' and of the NBD export [default: file name of the origin; of an image: DEVICE-N]");

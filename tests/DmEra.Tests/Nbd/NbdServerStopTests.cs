@@ -1,6 +1,7 @@
 using System.Net.Sockets;
 using DmEra.Devices;
 using DmEra.Nbd;
+using DmEra.Tests.Target;
 using static DmEra.Tests.Nbd.RawClient;
 
 namespace DmEra.Tests.Nbd;
@@ -84,18 +85,14 @@ public sealed class NbdServerStopTests
             arrived.Set();
             Wait.For(gate);
         };
-        TimeSpan limit = TimeSpan.FromSeconds(2);
-        using TestServer server = new(new NbdServerOptions { DrainTimeout = limit }, Export(device));
+        using TestServer server = new(new NbdServerOptions { DrainTimeout = TimeSpan.FromSeconds(1) }, Export(device));
         using RawClient client = Connected(server.EndPoint);
         client.Send(Request(CmdFlush, 1, 0, 0));
         Wait.For(arrived);
 
-        long start = TimeProvider.System.GetTimestamp();
-        server.Server.Stop();
-        TimeSpan taken = TimeProvider.System.GetElapsedTime(start);
+        Background.Run(server.Server.Stop).Join();
         gate.Set();
 
-        Assert.InRange(taken, limit * 0.9, limit * 1.9);
         Assert.Contains("stopped while the device still holds requests of clients that are gone", server.Log.Notes);
     }
 

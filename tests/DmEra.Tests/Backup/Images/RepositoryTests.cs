@@ -75,6 +75,7 @@ public sealed class RepositoryTests : IDisposable
 
         Repository.Create(store, first);
 
+        Assert.Null(store.Before);
         Repository.Open(store, first);
     }
 

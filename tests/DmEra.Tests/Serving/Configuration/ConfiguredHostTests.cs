@@ -116,7 +116,7 @@ public sealed class ConfiguredHostTests : IDisposable
         using TestServer origin = new(new NbdServerOptions(), new NbdExport("slow", hanging, new BlockStatusCatalog()));
         string slow = $"[devices.slow]\norigin = \"nbd+unix:///slow?socket={origin.SocketPath}\"\nmetadata = \"slow.era\"\n";
 
-        LoadReport report = Load(slow + One);
+        LoadReport report = Load(slow + One, patienceSeconds: 5);
         Assert.Equal(["one: attached"], report.Done);
         Assert.Equal(["slow: is still being attached; that goes on"], report.Refused);
         using (NbdBlockDevice client = Open("one")) client.Write(0, [1]);
@@ -159,12 +159,12 @@ public sealed class ConfiguredHostTests : IDisposable
         Assert.Equal(["one"], _host!.Devices.Select(device => device.Name));
     }
 
-    private LoadReport Load(string devices)
+    private LoadReport Load(string devices, double patienceSeconds = 60)
     {
         File.WriteAllText(_folder["era.toml"], $"{Listen}{devices}");
         HostConfiguration read = HostConfiguration.Read(_folder["era.toml"]);
         _host = new DeviceHost(new HostSettings { Nbd = read.Nbd, Listen = read.Listen }, control: null, _ => { });
-        _configured = new ConfiguredHost(_folder["era.toml"], read, _host, _log.Enqueue) { Patience = TimeSpan.FromSeconds(2) };
+        _configured = new ConfiguredHost(_folder["era.toml"], read, _host, _log.Enqueue) { Patience = TimeSpan.FromSeconds(patienceSeconds) };
         LoadReport report = _configured.Load();
         _host.Open();
         return report;
@@ -193,7 +193,7 @@ public sealed class ConfiguredHostTests : IDisposable
 
         public override void Flush()
         {
-            _isLetGo.Wait();
+            Wait.For(_isLetGo);
             base.Flush();
         }
 
