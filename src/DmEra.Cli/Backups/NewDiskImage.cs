@@ -35,7 +35,13 @@ internal sealed class NewDiskImage : IDisposable
         {
             if (File.Exists(PartialOf(full))) RemoveLeftOver(PartialOf(full));
             NewDiskImage image = new(path, folder, FileBlockDevice.CreateNew(folder, PartialOf(full)));
-            image.Device.Cut(length);
+            try { image.Device.Cut(length); }
+            catch
+            {
+                image.Dispose();
+                throw;
+            }
+
             return image;
         }
         catch

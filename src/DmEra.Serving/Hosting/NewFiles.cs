@@ -19,9 +19,10 @@ public sealed class NewFiles : IDisposable
         if (!CanBeMade(path)) throw new ServingException($"{path}: no such device; check the path");
         try
         {
-            using FileStream file = new(path, FileMode.CreateNew, FileAccess.Write);
+            new FileStream(path, FileMode.CreateNew, FileAccess.Write).Dispose();
             _paths.Add(path);
-            file.SetLength(lengthBytes);
+            using FileBlockDevice file = FileBlockDevice.Open(path);
+            file.TryExtend(lengthBytes);
             // The name is as durable as what will be in it: no mark is lost with it.
             DurableFile.FlushFolder(Path.GetDirectoryName(Path.GetFullPath(path))!);
         }
