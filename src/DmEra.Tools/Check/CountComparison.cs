@@ -36,11 +36,23 @@ internal sealed class CountComparison(Inspection inspection, SpaceMapWalk spaceM
 
         for (int i = 0; i < spaceMap.Bitmaps.Count; i++) CompareBitmap(i);
         EndLeak();
-        if (spaceMap.Bitmaps.Count == 0 || !_isWhole) return;
+        if (spaceMap.Bitmaps.Count == 0) return;
+        CompareUncounted(counted, deviceBlocks);
+        if (!_isWhole) return;
         if (_allocated != spaceMap.Root.NrAllocated)
             LogAtRoot(FaultLevel.Leak, $"nr_allocated is {spaceMap.Root.NrAllocated}, but {_allocated} blocks have a count");
         foreach (ulong block in spaceMap.Overflow.Keys.Where(block => !_overflowUsed.Contains(block)).Order())
             LogAtRoot(FaultLevel.Leak, $"a count in the overflow tree for block {block}, which has none above 2");
+    }
+
+    // Whoever takes these blocks into the map takes them for free.
+    private void CompareUncounted(ulong counted, ulong deviceBlocks)
+    {
+        for (ulong block = counted; block < deviceBlocks; block++)
+        {
+            uint pointers = inspection.Ledger.Pointers(block);
+            if (pointers > 0) LogTooLow(block, count: 0, pointers);
+        }
     }
 
     private void CompareBitmap(int index)

@@ -71,6 +71,18 @@ public sealed class CountComparisonTests
     }
 
     [Fact]
+    public void Blocks_in_use_that_the_map_does_not_reach_are_damage()
+    {
+        const int NrBlocks = 44;
+        CheckReport report = Examine(KernelSnapshot().Set64(0, NrBlocks, WritesetRoot));
+
+        Assert.Contains(
+            $"block {WritesetRoot} has 1 pointer, but a count of 0: it may have been overwritten",
+            report.Faults.Where(fault => fault.Level == FaultLevel.Damage).Select(fault => fault.Cause));
+        Assert.False(report.IsTrustworthy);
+    }
+
+    [Fact]
     public void A_count_that_is_too_low_is_damage_that_nothing_can_be_built_on()
     {
         ImageEditor image = KernelSnapshot();
