@@ -115,7 +115,8 @@ public sealed partial class BTree<TValue>(TransactionManager transactions, IRefC
     public uint Levels(ulong root)
     {
         uint levels = 1;
-        for (ulong address = root; TryFirstChild(address, out address); levels++)
+        // By the last of them, as the end is looked for: damage elsewhere is nobody's who only asks for room.
+        for (ulong address = root; TryLastChild(address, out address); levels++)
         {
             if (levels == MaxDepth) throw TooDeep(root);
         }
@@ -168,11 +169,11 @@ public sealed partial class BTree<TValue>(TransactionManager transactions, IRefC
         throw TooDeep(root);
     }
 
-    private bool TryFirstChild(ulong address, out ulong child)
+    private bool TryLastChild(ulong address, out ulong child)
     {
         using ReadBlock block = Read(address);
         var node = new ReadNode(block.Data);
-        child = node.IsLeaf ? 0 : node.Children[0];
+        child = node.IsLeaf ? 0 : node.Children[^1];
         return !node.IsLeaf;
     }
 
