@@ -47,14 +47,8 @@ public static class DiskNames
     {
         if (!path.StartsWith(Devices, StringComparison.Ordinal) || path.LastIndexOf('/') != Devices.Length - 1) return null;
         string about = $"/sys/block/{path[Devices.Length..]}";
-        if (TryRead($"{about}/dm/name") is string mapped) return $"/dev/mapper/{mapped}";
-        return TryRead($"{about}/loop/offset") is "0" && TryRead($"{about}/loop/backing_file") is string file && File.Exists(file) ? file : null;
-    }
-
-    private static string? TryRead(string path)
-    {
-        try { return File.Exists(path) ? File.ReadAllText(path).TrimEnd('\n') : null; }
-        catch (Exception fault) when (fault is IOException or UnauthorizedAccessException) { return null; }
+        if (KernelAttribute.TryRead($"{about}/dm/name") is string mapped) return $"/dev/mapper/{mapped}";
+        return KernelAttribute.TryRead($"{about}/loop/offset") is "0" && KernelAttribute.TryRead($"{about}/loop/backing_file") is string file && File.Exists(file) ? file : null;
     }
 
     private static FileStatus? Status(string path)

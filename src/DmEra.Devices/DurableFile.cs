@@ -10,7 +10,7 @@ public static class DurableFile
 
     /// <summary>Writes a file and puts it in the place of the one that was there, if any. On return it is durable.</summary>
     /// <param name="path">The file.</param>
-    /// <param name="temporary">Where it is written at first: in the same folder, not existing.</param>
+    /// <param name="temporary">Where it is written at first: in the same folder. What a program that was killed has left there is removed.</param>
     /// <param name="content">All of its content.</param>
     /// <exception cref="IOException">The file is as it was before, or already the new one, which a power failure may still
     /// take back; nothing is left at <paramref name="temporary"/>.</exception>
@@ -19,6 +19,7 @@ public static class DurableFile
         using FolderHandle folder = FolderHandle.Open(FolderOf(path));
         UnixFileMode mode = File.Exists(path) ? File.GetUnixFileMode(path) : OwnerOnly;
         string name = Path.GetFileName(temporary);
+        folder.Remove(name);
         Write(folder, name, content, mode);
         try
         {

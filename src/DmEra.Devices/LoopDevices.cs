@@ -13,11 +13,11 @@ internal static class LoopDevices
     public static string? FileBehind(FileStatus device, out bool isWhole, string system = "/sys")
     {
         string node = $"{system}/dev/block/{device.Identity.Major}:{device.Identity.Minor}";
-        string? file = ReadLine($"{node}/loop/backing_file");
+        string? file = KernelAttribute.TryRead($"{node}/loop/backing_file");
         isWhole = file is not null;
         // A partition lies in the folder of its disk: the one of where the link leads, not of the link.
         return file ?? (new FileInfo(node).LinkTarget is string target
-            ? ReadLine(Path.Combine(system, "dev/block", Path.GetDirectoryName(target)!, "loop/backing_file"))
+            ? KernelAttribute.TryRead(Path.Combine(system, "dev/block", Path.GetDirectoryName(target)!, "loop/backing_file"))
             : null);
     }
 
@@ -29,7 +29,7 @@ internal static class LoopDevices
         if (!Directory.Exists($"{system}/block")) return null;
         foreach (string node in Directory.EnumerateDirectories($"{system}/block", "loop*"))
         {
-            if (ReadLine($"{node}/loop/backing_file") is string path && ReadLine($"{node}/ro") is not "1"
+            if (KernelAttribute.TryRead($"{node}/loop/backing_file") is string path && KernelAttribute.TryRead($"{node}/ro") is not "1"
                 && IsSame(path, file))
             {
                 return $"/dev/{Path.GetFileName(node)}";
@@ -44,17 +44,5 @@ internal static class LoopDevices
     {
         try { return FileStatus.TryOf(path)?.Identity == file.Identity; }
         catch (DeviceException) { return false; }
-    }
-
-    private static string? ReadLine(string path)
-    {
-        try
-        {
-            return File.ReadLines(path).FirstOrDefault();
-        }
-        catch (Exception fault) when (fault is IOException or UnauthorizedAccessException)
-        {
-            return null;    // no loop device, or one that is just going away
-        }
     }
 }

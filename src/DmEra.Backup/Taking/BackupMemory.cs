@@ -87,9 +87,8 @@ internal sealed class BackupMemory
         if (_images.Count > MostRepositories) _images.RemoveRange(MostRepositories, _images.Count - MostRepositories);
         // Metadata on a block device has its place elsewhere, which is made when it is needed.
         if (_metadata.StartsWith("/dev/", StringComparison.Ordinal)) Directory.CreateDirectory(Path.GetDirectoryName(_path)!);
-        string temporary = $"{_path}.{Environment.ProcessId}.new";
-        File.Delete(temporary);     // from a program that was killed
-        DurableFile.Replace(_path, temporary, JsonSerializer.SerializeToUtf8Bytes(_images, BackupJson.Default.ListRememberedImage));
+        DurableFile.Replace(
+            _path, $"{_path}.{Environment.ProcessId}.new", JsonSerializer.SerializeToUtf8Bytes(_images, BackupJson.Default.ListRememberedImage));
     }
 
     private static List<RememberedImage> Parse(string path)

@@ -27,7 +27,7 @@ public sealed class PersistentArray<TValue>(TransactionManager transactions)
     private readonly BTree<Le64> _index = new(transactions, new BlockReferences(transactions));
 
     /// <summary>Values in every block but the last.</summary>
-    public int EntriesPerBlock { get; } = ArrayBlockHeader.CapacityFor(Unsafe.SizeOf<TValue>());
+    public int EntriesPerBlock { get; } = ArrayShape.ValuesPerBlock<TValue>();
 
     /// <summary>Makes an array of equal values.</summary>
     /// <param name="count">Its length.</param>
@@ -142,7 +142,7 @@ public sealed class PersistentArray<TValue>(TransactionManager transactions)
             root = Reindex(root, BlocksFor(kept), newCount, value);
 
         (uint lastBlock, uint tail) = Locate(kept);
-        return tail == 0 || oldCount == newCount ? root : Refill(root, lastBlock, (int)tail, CountIn(lastBlock, newCount), value);
+        return tail == 0 || oldCount == newCount ? root : Refill(root, lastBlock, (int)tail, ArrayShape.ValuesIn<TValue>(lastBlock, newCount), value);
     }
 
     /// <summary>Gives up the caller's reference to an array.</summary>
@@ -182,7 +182,7 @@ public sealed class PersistentArray<TValue>(TransactionManager transactions)
             yield return (shared, times);
         }
 
-        if (BlocksFor(count) > Math.Max(full, firstBlock)) yield return (CreateBlock(CountIn(full, count), value), 1);
+        if (BlocksFor(count) > Math.Max(full, firstBlock)) yield return (CreateBlock(ArrayShape.ValuesIn<TValue>(full, count), value), 1);
     }
 
     private bool TryFindBlockOf(TValue value, ulong root, uint blockIndex, out ulong address)
@@ -251,15 +251,7 @@ public sealed class PersistentArray<TValue>(TransactionManager transactions)
 
     private (uint Block, uint Slot) Locate(uint index) => Math.DivRem(index, (uint)EntriesPerBlock);
 
-    private uint BlocksFor(uint count)
-    {
-        (uint full, uint tail) = Locate(count);
-        return tail == 0 ? full : full + 1;
-    }
-
-    /// <summary>How many of the first <paramref name="count"/> values are in a block.</summary>
-    private int CountIn(uint blockIndex, uint count) =>
-        (int)Math.Min(count - (blockIndex * (uint)EntriesPerBlock), (uint)EntriesPerBlock);
+    private static uint BlocksFor(uint count) => (uint)ArrayShape.BlocksFor<TValue>(count);
 
     private static MetadataCorruptException NoBlock(ulong root, uint blockIndex) => Damaged(root, $"array has no block {blockIndex}");
 

@@ -74,7 +74,7 @@ public sealed partial class BTree<TValue>
     }
 
     /// <summary>How many entries each node of a level gets.</summary>
-    private static IEnumerable<int> Spread(uint count, int valueSize)
+    internal static IEnumerable<int> Spread(uint count, int valueSize)
     {
         uint nodes = NodesFor(count, valueSize);
         for (uint left = count; nodes > 0; nodes--)

@@ -118,7 +118,7 @@ public sealed class ArrayBuilder<TValue>
         if (place <= 0)
         {
             ReadOnlySpan<TValue> values = Values(slot, index);
-            if (values.Length == ArrayShape.ValuesPerBlock<TValue>() && IsFilled(values))
+            if (ArrayBlockHeader.HoldsOnly(Slot(slot), values[0]))
             {
                 place = -NumberOf(values[0]);
                 return false;
@@ -129,10 +129,6 @@ public sealed class ArrayBuilder<TValue>
 
         return slot == begin || place == _places[_held[slot - 1] - 1] + 1;
     }
-
-    // It is when it does not change by moving on one value.
-    private static bool IsFilled(ReadOnlySpan<TValue> values) =>
-        MemoryMarshal.AsBytes(values[1..]).SequenceEqual(MemoryMarshal.AsBytes(values[..^1]));
 
     private int NumberOf(TValue filling)
     {

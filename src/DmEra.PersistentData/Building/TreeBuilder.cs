@@ -18,27 +18,25 @@ public static class TreeBuilder
     public static ulong Build<TValue>(BlockWriter writer, ulong count, Func<ulong, (ulong Key, TValue Value)> entry)
         where TValue : unmanaged
     {
-        List<(ulong Key, Le64 Value)> level = BuildLevel(writer, WriteNode.FormatLeaf<TValue>, count, entry);
+        List<(ulong Key, Le64 Value)> level = BuildLevel(writer, WriteNode.FormatLeaf<TValue>, checked((uint)count), entry);
         while (level.Count > 1)
         {
             List<(ulong Key, Le64 Value)> below = level;
-            level = BuildLevel(writer, WriteNode.FormatInternal, (ulong)below.Count, i => below[(int)i]);
+            level = BuildLevel(writer, WriteNode.FormatInternal, (uint)below.Count, i => below[(int)i]);
         }
 
         return level[0].Value;
     }
 
     private static List<(ulong Key, Le64 Value)> BuildLevel<TValue>(
-        BlockWriter writer, FormatNode format, ulong count, Func<ulong, (ulong Key, TValue Value)> entry)
+        BlockWriter writer, FormatNode format, uint count, Func<ulong, (ulong Key, TValue Value)> entry)
         where TValue : unmanaged
     {
-        ulong maxEntries = (ulong)NodeHeader.CapacityFor(Unsafe.SizeOf<TValue>());
-        ulong nodes = Math.Max(1, (count + maxEntries - 1) / maxEntries);
         List<(ulong Key, Le64 Value)> level = [];
         ulong begin = 0;
-        for (ulong i = 0; i < nodes; i++)
+        foreach (int size in BTree<TValue>.Spread(count, Unsafe.SizeOf<TValue>()))
         {
-            ulong end = begin + ((count - begin) / (nodes - i));
+            ulong end = begin + (ulong)size;
             Span<byte> block = writer.Blank();
             WriteNode node = format(block);
             for (; begin < end; begin++)

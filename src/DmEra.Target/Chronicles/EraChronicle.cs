@@ -184,9 +184,7 @@ public sealed class EraChronicle(string metadata, Action<string> log) : IEraChro
         try
         {
             Directory.CreateDirectory(Path.GetDirectoryName(_path)!);
-            string temporary = $"{_path}.new";
-            File.Delete(temporary);     // from a program that was killed
-            DurableFile.Replace(_path, temporary, ChronicleBytes.Of(ChronicleHeader.For(lineage)));
+            DurableFile.Replace(_path, $"{_path}.new", ChronicleBytes.Of(ChronicleHeader.For(lineage)));
         }
         catch (Exception fault) when (isNew && !IsFull(fault) && fault is IOException or UnauthorizedAccessException)
         {

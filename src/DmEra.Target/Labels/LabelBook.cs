@@ -58,9 +58,7 @@ public sealed class LabelBook
         using IDisposable taken = TakeLock($"{path}.lock");
         LabelBook book = new(path, Parse(path));
         T result = change(book);
-        string temporary = $"{path}.new";
-        File.Delete(temporary);     // from a program that was killed
-        DurableFile.Replace(path, temporary, JsonSerializer.SerializeToUtf8Bytes(book.Labels, Json.IReadOnlyListEraLabel));
+        DurableFile.Replace(path, $"{path}.new", JsonSerializer.SerializeToUtf8Bytes(book.Labels, Json.IReadOnlyListEraLabel));
         return result;
     }
 

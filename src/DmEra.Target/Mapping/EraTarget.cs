@@ -132,10 +132,6 @@ public sealed partial class EraTarget : IDisposable
     /// null when nothing is known of such a thing. Looked for at every boundary between eras, and when it is asked for.</summary>
     public string? Warning => _loops.Look();
 
-    /// <summary>Whether writes may have been lost for which no flush can succeed any more: until it is served anew, the device can
-    /// be stopped, but not suspended.</summary>
-    internal bool HasLostWrites => _flusher.Failure is not null;
-
     /// <summary>Opens and locks the devices of a table, and formats metadata that is all zeroes. The device is
     /// suspended at first.</summary>
     /// <exception cref="EraTargetException">Something is wrong with the devices, which are left as they

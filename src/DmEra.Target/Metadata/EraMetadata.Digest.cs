@@ -10,10 +10,8 @@ namespace DmEra.Target.Metadata;
 // the writeset is still in the tree, and doing it again gives the same.
 internal sealed partial class EraMetadata
 {
-    private const int WordBits = 64;
-
     // The bits of one array block of the writeset in hand; the era array is changed while they are read.
-    private readonly ulong[] _digestWords = new ulong[PersistentBitset.BitsPerBlock / WordBits];
+    private readonly ulong[] _digestWords = new ulong[PersistentBitset.BitsPerBlock / PersistentBitset.BitsPerWord];
     private ulong _digestEra = ulong.MaxValue;      // the writeset in hand
     private uint _digestBit;                        // what comes next of it: where a block of the era array begins
 

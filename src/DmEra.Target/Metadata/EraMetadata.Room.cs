@@ -1,3 +1,5 @@
+using DmEra.Devices.Binary;
+using DmEra.PersistentData.Arrays;
 using DmEra.PersistentData.Blocks;
 
 namespace DmEra.Target.Metadata;
@@ -37,7 +39,7 @@ internal sealed partial class EraMetadata
     {
         get
         {
-            ulong leaves = BlocksOfArray((uint)_eraArray.EntriesPerBlock);
+            ulong leaves = ArrayShape.BlocksFor<Le32>(_superblock.NrBlocks);
             ulong path = (2 * _eraArray.IndexLevels(_superblock.EraArrayRoot)) - 1;
 
             // Where the snapshot shares these nodes, copies of them make the count of everything that they name larger.
@@ -70,7 +72,4 @@ internal sealed partial class EraMetadata
 
         return true;
     }
-
-    private ulong BlocksOfArray(uint valuesPerBlock) =>
-        ((ulong)_superblock.NrBlocks + valuesPerBlock - 1) / valuesPerBlock;
 }

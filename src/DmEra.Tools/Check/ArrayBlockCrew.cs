@@ -48,17 +48,20 @@ internal sealed class ArrayBlockCrew(IBlockDevice device, Inspection inspection)
         _batch.Clear();
         _places.Clear();
         int threads = Math.Clamp(blocks.Length / WorthAThread, 1, Math.Min(Environment.ProcessorCount, MostThreads));
+        MetadataReader[] readers = new MetadataReader[threads];
         Worker[] workers = new Worker[threads];
         for (int i = 0; i < threads; i++)
         {
             int begin = (int)((long)blocks.Length * i / threads);
             int end = (int)((long)blocks.Length * (i + 1) / threads);
-            workers[i] = new Worker(new ArrayBlockInspector(new MetadataReader(device), inspection.Ledger), blocks.AsMemory(begin..end));
+            readers[i] = new MetadataReader(device);
+            workers[i] = new Worker(new ArrayBlockInspector(readers[i], inspection.Ledger), blocks.AsMemory(begin..end));
         }
 
         foreach (Worker worker in workers.AsSpan(1)) worker.Start();
         workers[0].Run();
         foreach (Worker worker in workers) worker.Join();
+        foreach (MetadataReader reader in readers) reader.Dispose();
         foreach (Worker worker in workers) inspection.Faults.Add(worker.Faults);
     }
 
